@@ -1,0 +1,7 @@
+"""`python -m strm` is the command `strm`."""
+
+import sys
+
+from strm.cli import main
+
+sys.exit(main())

@@ -1,0 +1,246 @@
+"""The command line: `strm COMMAND`, the same as `python -m strm COMMAND`.
+
+Each command has one function that names its flags and one that calls the package. Imports wait
+until a command runs, so that `strm --help` answers at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from strm import __version__
+from strm.files import UserError
+
+MODELS = "outputs/models"
+Add = Callable[..., argparse.ArgumentParser]
+
+
+def _positive(kind: type) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f"{text} is not greater than 0")
+        return value
+
+    number.__name__ = kind.__name__  # argparse names it when the text is no number at all
+    return number
+
+
+count, rate = _positive(int), _positive(float)
+
+
+def _add_images(add: Add) -> None:
+    parser = add("images", "photos in a folder per letter -> a CSV of landmarks", _images)
+    parser.add_argument(
+        "--root", required=True, metavar="DIR", help="the folder that holds a folder per letter"
+    )
+    parser.add_argument("--out_csv", required=True, metavar="FILE", help="where the landmarks go")
+    parser.add_argument(
+        "--max_per_class", type=count, default=400, metavar="N", help="photos per letter (400)"
+    )
+    _add_signer(parser)
+
+
+def _images(args: argparse.Namespace) -> None:
+    from strm.extract import extract_images
+
+    extract_images(
+        args.root,
+        args.out_csv,
+        max_per_class=args.max_per_class,
+        signer=args.signer,
+        signer_level=args.signer_level,
+        jobs=args.jobs,
+    )
+
+
+def _add_videos(add: Add) -> None:
+    parser = add("videos", "videos, labelled by folder or file name -> a CSV of landmarks", _videos)
+    parser.add_argument("--input_dir", required=True, metavar="DIR", help="the folder of videos")
+    parser.add_argument("--output_csv", required=True, metavar="FILE", help="where the landmarks go")
+    parser.add_argument("--fps", type=rate, default=15.0, help="frames a second to sample, by timestamp (15)")
+    _add_signer(parser)
+
+
+def _videos(args: argparse.Namespace) -> None:
+    from strm.extract import extract_videos
+
+    extract_videos(
+        args.input_dir,
+        args.output_csv,
+        fps=args.fps,
+        signer=args.signer,
+        signer_level=args.signer_level,
+        jobs=args.jobs,
+    )
+
+
+def _add_signer(parser: argparse.ArgumentParser) -> None:
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--signer", metavar="NAME", help="who signs in all of these files")
+    who.add_argument(
+        "--signer_level",
+        type=int,
+        metavar="N",
+        help="the folder level that names the signer (0: the first below the root)",
+    )
+    parser.add_argument(
+        "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
+    )
+
+
+def _add_train(add: Add) -> None:
+    parser = add("train", "CSV files of landmarks -> a trained model", _train)
+    _add_csv(parser, "landmarks to learn from, one file or several")
+    parser.add_argument("--epochs", type=count, default=100, metavar="N", help="passes over the data (100)")
+    parser.add_argument(
+        "--batch_size", type=count, default=64, metavar="N", help="rows or clips in a step (64)"
+    )
+    parser.add_argument("--lr", type=rate, default=1e-3, help="learning rate (1e-3)")
+    parser.add_argument("--sequence_mode", action="store_true", help="learn from clips, by true BPTT")
+    parser.add_argument(
+        "--seq_len", type=count, default=16, metavar="N", help="frames of a clip in a step (16)"
+    )
+    parser.add_argument("--n_latent", type=count, default=6, metavar="N", help="updates of z in a cycle (6)")
+    parser.add_argument("--T_deep", type=count, default=3, metavar="N", help="cycles a frame (3)")
+    parser.add_argument("--dropout", type=float, default=0.1, help="share of hidden numbers left out (0.1)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same model (0)")
+    parser.add_argument(
+        "--val_signers",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="signers kept apart to choose the best epoch",
+    )
+    parser.add_argument("--out_dir", default=MODELS, metavar="DIR", help=f"where the model goes ({MODELS})")
+    parser.add_argument(
+        "--device", choices=["cpu", "cuda", "mps", "auto"], default="cpu", help="where to train (cpu)"
+    )
+
+
+def _train(args: argparse.Namespace) -> None:
+    from strm.train import Settings, run
+
+    names = (
+        "epochs",
+        "batch_size",
+        "lr",
+        "sequence_mode",
+        "seq_len",
+        "n_latent",
+        "T_deep",
+        "dropout",
+        "seed",
+        "device",
+    )
+    settings = Settings(**{name: getattr(args, name) for name in names})
+    run(args.csv, settings, args.val_signers, args.out_dir, args.fps)
+
+
+def _add_evaluate(add: Add) -> None:
+    parser = add("evaluate", "a model and CSV files -> accuracy, macro-F1, per letter, per signer", _evaluate)
+    _add_csv(parser, "landmarks to judge the model on, one file or several")
+    _add_model(parser, MODELS)
+    parser.add_argument(
+        "--sequence_mode", action="store_true", help="judge whole clips instead of single frames"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from strm.evaluate import run
+
+    run(args.csv, args.model, args.sequence_mode, args.json, args.fps)
+
+
+def _add_compare(add: Add) -> None:
+    parser = add("compare", "make the tables of data/results (needs STRM_REAL_DATA)", _compare)
+    parser.add_argument(
+        "what", nargs="?", choices=["photos", "clips", "all"], default="all", help="which tables (all)"
+    )
+    parser.add_argument(
+        "--out_dir", default="data/results", metavar="DIR", help="where they go (data/results)"
+    )
+    parser.add_argument(
+        "--seeds", type=count, default=3, metavar="N", help="trainings of each, seeds 0 to N-1 (3)"
+    )
+    parser.add_argument("--jobs", type=count, default=2, metavar="N", help="processes (2)")
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from strm.compare import run
+
+    run(args.what, out_dir=args.out_dir, seeds=args.seeds, jobs=args.jobs)
+
+
+def _add_read(add: Add) -> None:
+    parser = add("read", "photos of a hand -> letters, and pictures with the landmarks drawn", _read)
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a picture of one hand")
+    _add_model(parser, None)
+    parser.add_argument("--out_dir", metavar="DIR", help="where NAME.read.png goes (beside the photo)")
+
+
+def _read(args: argparse.Namespace) -> int:
+    from strm.read import run
+
+    return run(args.photos, args.model, args.out_dir)
+
+
+def _add_book(add: Add) -> None:
+    parser = add("book", "execute the chapters and build the book", _book)
+    parser.add_argument("--serve", action="store_true", help="then show it at http://localhost:8000")
+
+
+def _book(args: argparse.Namespace) -> int:
+    from strm.book import run
+
+    return run(serve=args.serve)
+
+
+def _add_csv(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument("--csv", nargs="+", required=True, metavar="FILE", help=purpose)
+    parser.add_argument("--fps", type=rate, default=30.0, help="frames a second where t_ms is missing (30)")
+
+
+def _add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
+    said = default or "the shipped weights"
+    parser.add_argument("--model", default=default, metavar="DIR", help=f"the model's folder ({said})")
+
+
+COMMANDS = (_add_images, _add_videos, _add_train, _add_evaluate, _add_compare, _add_read, _add_book)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="strm", description="Read fingerspelling from the landmarks of a hand."
+    )
+    parser.add_argument("--version", action="version", version=f"strm {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, purpose: str, run: Callable) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".")
+        command.set_defaults(run=run)
+        return command
+
+    for add_command in COMMANDS:
+        add_command(add)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0 done, 1 done in part, 2 a mistake in what was asked."""
+    args = build_parser().parse_args(argv)
+    try:
+        code = args.run(args) or 0
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped. Run the same command again to go on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read our output, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
