@@ -42,7 +42,7 @@ def read_hand(bundle: Bundle, hand: Hand) -> Reading:
 
 
 def draw(picture: np.ndarray, hand: Hand, caption: str = "") -> np.ndarray:
-    """Return a copy of the RGB picture, at most LARGEST pixels, with the landmarks and a caption in its corner."""
+    """Return a copy of the RGB picture, LARGEST pixels at most, with its landmarks and a caption."""
     shrink = min(1.0, LARGEST / max(picture.shape))
     picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     height, width = picture.shape[:2]
@@ -52,17 +52,9 @@ def draw(picture: np.ndarray, hand: Hand, caption: str = "") -> np.ndarray:
         cv2.polylines(picture, [points[list(chain)]], False, BONE, unit, cv2.LINE_AA)
     for point in points:
         cv2.circle(picture, point.tolist(), 2 * unit, JOINT, -1, cv2.LINE_AA)
+    corner, size = (6 * unit, 26 * unit), 0.8 * unit
     for colour, thickness in ((PAPER, 6 * unit), (INK, 2 * unit)):  # readable on any background
-        cv2.putText(
-            picture,
-            caption,
-            (6 * unit, 26 * unit),
-            cv2.FONT_HERSHEY_SIMPLEX,
-            0.8 * unit,
-            colour,
-            thickness,
-            cv2.LINE_AA,
-        )
+        cv2.putText(picture, caption, corner, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thickness, cv2.LINE_AA)
     return picture
 
 
@@ -96,9 +88,8 @@ def run(photos: list[str], model: str | None = None, out_dir: str | None = None)
                 drawing = _free_name(Path(photo), out_dir, written)
                 save_png(drawing, draw(picture, hand, letter))
                 others = ", ".join(f"{name} {p:.0%}" for name, p in reading.top3[1:])
-                table.add_row(
-                    photo, letter, f"{reading.confidence:.0%}", others, hand.handedness, str(drawing)
-                )
+                row = (photo, letter, f"{reading.confidence:.0%}", others, hand.handedness, str(drawing))
+                table.add_row(*map(escape, row))
     finally:
         if table.rows:
             Console().print(table)
