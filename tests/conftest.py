@@ -1,0 +1,20 @@
+"""What several tests use."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session")
+def hand_photo():
+    """A function that saves a rendered hand, which shows a letter, as a photo."""
+    from strm import studio
+
+    def save(letter: str, path: Path, seed: int = 0) -> Path:
+        picture = studio.sample(letter, np.random.default_rng(seed), size=256).image
+        path.write_bytes(cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
+        return path
+
+    return save

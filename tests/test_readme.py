@@ -1,0 +1,103 @@
+"""README tells the truth: commands parse, snippets run, links lead somewhere, numbers are measured.
+
+A measured number stands between two comments that a reader does not see, the first of which says where it
+comes from: file, keys, format. `python tests/test_readme.py` writes the numbers anew.
+"""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from strm import cli
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+MEASURED = re.compile(r"(<!--= (\S+) (\S+) (\S+) -->).*?(<!--/-->)")
+
+
+def blocks(language: str) -> list[str]:
+    # An indented block belongs to a list item.
+    found = re.findall(
+        rf"^( *)```{language}\n(.*?)^ *```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+def filled(text: str) -> str:
+    """Put into each pair of comments what the results file says."""
+
+    def measured(match: re.Match) -> str:
+        value = json.loads((ROOT / match[2]).read_text("utf-8"))
+        for key in match[3].split("/"):
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        return match[1] + format(value, match[4]) + match[5]
+
+    return MEASURED.sub(measured, text)
+
+
+def test_numbers_are_the_results_files_own():
+    text = README.read_text("utf-8")
+    assert filled(text) == text, "run `python tests/test_readme.py` and look at what changed"
+
+
+def strm_commands() -> list[str]:
+    lines = "\n".join(blocks("bash")).splitlines()
+    inline = re.findall(r"`(strm \w+ --[^`]*)`", README.read_text("utf-8"))
+    found = [re.sub(r"^.*?\bstrm ", "", line) for line in lines if re.search(r"(^|[/ ])strm ", line)]
+    return found + [line.removeprefix("strm ") for line in inline]
+
+
+@pytest.mark.parametrize("command", strm_commands())
+def test_commands_are_understood(command):
+    assert cli.build_parser().parse_args(shlex.split(command.replace("…", ""))).run
+
+
+def test_every_command_is_listed(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert "train" in commands
+    for command in commands:
+        assert f"| `strm {command}" in README.read_text("utf-8")
+
+
+def test_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)]+)\)", README.read_text("utf-8")):
+        assert link.startswith("https://") or (ROOT / link).exists(), link
+
+
+def test_files_and_folders_it_names_exist():
+    for name in re.findall(r"`((?:data|book|strm|tests)/[\w./-]+)`", README.read_text("utf-8")):
+        assert (ROOT / name).exists(), name
+
+
+def test_modules_and_names_it_mentions_exist():
+    import importlib
+
+    for dotted in re.findall(r"`(strm(?:\.\w+)+)`", README.read_text("utf-8")):
+        try:
+            importlib.import_module(dotted)
+        except ModuleNotFoundError:
+            module, name = dotted.rsplit(".", 1)
+            assert hasattr(importlib.import_module(module), name), dotted
+
+
+def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_photo):
+    monkeypatch.chdir(tmp_path)
+    hand_photo("V", tmp_path / "my-hand.jpg")
+    names: dict = {}
+    snippets = blocks("python")
+    assert len(snippets) == 3
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), names)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].split()[0] == "V", "the photo's letter"
+    assert said[1] == "V", "the stream's text"
+    assert said[2:] == ["Prediction: V"] * 15
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text("utf-8")), "utf-8")
