@@ -17,7 +17,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"Cannot write into {path.parent}: {error.strerror}. Choose another folder.") from error
+        raise UserError(f"Cannot write to {path.parent}: {error.strerror}. Choose another folder.") from error
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

@@ -67,7 +67,7 @@ def normalise(points, width=1, height=1, handedness="Right", t_ms=None, state: M
 
     points: [21, 3] (a frame), [S, 21, 3] (a sequence) or [B, S, 21, 3], as MediaPipe returns them.
     width, height, handedness: scalars, or arrays of the points' leading shape.
-    t_ms: time of each frame in milliseconds, [S] or [B, S] (a scalar for a frame); without it, 15 frames a second.
+    t_ms: each frame's time in milliseconds, [S] or [B, S] (a scalar for a frame); without it, 15 a second.
     state: what the previous call returned; None at the start of a stream.
 
     Returns (x, state): x float32 of the leading shape + [63]. Each point is relative to the wrist and
