@@ -168,7 +168,9 @@ def test_python_m_strm_is_the_same_and_loads_nothing_heavy():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no broken pipes")
 def test_a_reader_that_has_seen_enough_is_no_error():
-    talks = "from strm import cli; cli._read = lambda args: [print(i) for i in range(10**6)]; cli.main(['read', 'x'])"
+    talks = (
+        "from strm import cli; cli._read = lambda args: [*map(print, range(10**6))]; cli.main(['read', 'x'])"
+    )
     done = subprocess.run(
         f'{sys.executable} -c "{talks}" | head -1', shell=True, capture_output=True, text=True
     )
