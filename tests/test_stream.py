@@ -128,8 +128,12 @@ class TestRepeating:
 
 
 class TestGrowing:
-    def test_the_shape_left_at_the_end_of_a_stroke_is_no_letter(self):
-        assert text_of(("I", 800), ("J", 400), ("I", 3000)) == "J"
+    @pytest.mark.parametrize("stroke", [400, 1500])
+    def test_the_shape_left_at_the_end_of_a_stroke_is_no_letter(self, stroke):
+        assert text_of(("I", 800), ("J", stroke), ("I", 3000)) == "J"
+
+    def test_a_letter_may_be_held_for_long_before_it_grows(self):
+        assert text_of(("I", 5000), ("J", 400)) == "J"
 
     def test_but_counts_again_after_another_class(self):
         assert text_of(("I", 800), ("J", 400), ("I", 500), PAUSE, ("I", 900)) == "JI"
@@ -143,11 +147,14 @@ class TestGrowing:
     def test_only_its_own_start_is_replaced(self):
         assert text_of(("D", 800), ("J", 400)) == "DJ"
 
-    def test_what_a_person_typed_in_between_stays(self):
+    @pytest.mark.parametrize("edit, text", [("space", "II J"), ("backspace", "IJ"), ("clear", "J")])
+    def test_what_a_person_edited_in_between_stays(self, edit, text):
         recognizer = Recognizer(bundle())
-        play(recognizer, [("I", 800)], 15)
-        recognizer.space()
-        assert play(recognizer, [("J", 400)], 15, start=800)[-1][1].text == "I J"
+        play(recognizer, [("I", 800), BOUNCE, ("I", 1500)], 15)
+        assert recognizer.text == "II"
+        getattr(recognizer, edit)()
+        readings = [reading for _, reading in play(recognizer, [("J", 500)], 15, start=2500)]
+        assert readings[-1].text == text and not any(reading.replaced for reading in readings)
 
     def test_another_alphabet_brings_its_own_table(self):
         other = {"moving": {"B": "A"}, "nothing": "L"}
