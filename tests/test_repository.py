@@ -4,8 +4,10 @@ import ast
 import importlib.metadata
 import json
 import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -161,6 +163,35 @@ def test_everything_imported_is_pinned():
         assert owners & pinned, (
             f"{path.relative_to(ROOT)} imports {name}, which requirements.txt does not pin"
         )
+
+
+def test_the_wheel_holds_the_whole_package_and_the_weights(tmp_path):
+    source = tmp_path / "source"
+    for path in tracked():
+        if path.is_relative_to(ROOT / "strm") or path.is_relative_to(ROOT / "data") or path.parent == ROOT:
+            copy = source / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path),
+        ".",
+    ]
+    done = subprocess.run(build, cwd=source, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("strm-*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = {path.relative_to(source).as_posix() for path in (source / "strm").rglob("*.*")}
+    weights = {f"strm/_weights/{path.name}" for path in (source / "data" / "weights").iterdir()}
+    assert {"strm/_weights/trm_best.pt", "strm/_weights/trm_config.json"} <= weights
+    assert modules | weights <= names
 
 
 def commands(marker: str) -> str:
