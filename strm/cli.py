@@ -189,13 +189,20 @@ def _read(args: argparse.Namespace) -> int:
 
 def _add_book(add: Add) -> None:
     parser = add("book", "execute the chapters and build the book", _book)
-    parser.add_argument("--serve", action="store_true", help="then show it at http://localhost:8000")
+    parser.add_argument(
+        "--out_dir", default="outputs/book", metavar="DIR", help="where it is built (outputs/book)"
+    )
+    parser.add_argument("--only", nargs="+", metavar="CHAPTER", help="execute only these chapters")
+    parser.add_argument("--force", action="store_true", help="execute chapters again that have not changed")
+    parser.add_argument(
+        "--serve", nargs="?", type=count, const=8000, metavar="PORT", help="then show it (8000)"
+    )
 
 
-def _book(args: argparse.Namespace) -> int:
+def _book(args: argparse.Namespace) -> None:
     from strm.book import run
 
-    return run(serve=args.serve)
+    run(out_dir=args.out_dir, only=args.only, force=args.force, serve=args.serve)
 
 
 def _add_csv(parser: argparse.ArgumentParser, purpose: str) -> None:

@@ -104,9 +104,9 @@ def test_read_hands_on_its_exit_code(called):
 
 
 def test_book(called):
-    spy = called("strm.book.run", returns=0)
-    assert cli.main(["book", "--serve"]) == 0
-    spy.assert_called_once_with(serve=True)
+    spy = called("strm.book.run")
+    assert cli.main(["book", "--serve", "--only", "01_landmarks"]) == 0
+    spy.assert_called_once_with(out_dir="outputs/book", only=["01_landmarks"], force=False, serve=8000)
 
 
 def test_a_users_mistake_is_one_sentence_and_2(called, capsys):
