@@ -5,9 +5,12 @@ A `Hand` is what the detector found. `normalise` turns hands into the 63 numbers
 """
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
+
+from strm.handmodel import load_mediapipe, model_bundle, quiet
 
 POINTS = 21
 FEATURES = 3 * POINTS
@@ -17,6 +20,20 @@ KNUCKLES = (5, 9, 13, 17)
 WRIST_MS = 600.0  # time constant of the slow average that the wrist's movement is measured against
 PALM_MS = 600.0  # time constant of the palm size that everything is divided by
 SMALLEST_PALM = 1e-6  # pixels; below that there is no hand to measure
+CORNERS = (
+    0,
+    1,
+    5,
+    9,
+    13,
+    17,
+    4,
+    8,
+    12,
+    16,
+    20,
+)  # wrist, thumb base, knuckles, tips: v1 measured all pairs
+CURLS = ((4, 1), (8, 5), (12, 9), (16, 13), (20, 17))  # tip to base of each finger
 
 
 @dataclass(frozen=True)
@@ -111,3 +128,91 @@ def motion_features(hands: np.ndarray, t_ms=None, state: MotionState | None = No
     x[..., WRIST, 2] = 0.0
     x = x.reshape(*lead, frames, FEATURES)
     return (x[0] if frame else x), state
+
+
+def features102(points, width=1, height=1, handedness="Right") -> np.ndarray:
+    """Turn landmarks into v1's 102 features, which moving, turning or resizing the hand leaves as they are.
+
+    points [..., 21, 3] as MediaPipe returns them (z is not used); the rest scalars or arrays of the leading
+    shape. Returns float32 [..., 102]: x and y of all points (the wrist at the origin, the bone to the middle
+    knuckle pointing up with length 1), the 55 distances among CORNERS, the 5 of CURLS.
+    Raises ValueError for a hand whose wrist and middle knuckle are one point.
+    """
+    flat = right_handed(points, width, height, handedness)[..., :2]
+    flat = flat - flat[..., :1, :]
+    bone = flat[..., MIDDLE_KNUCKLE, :]
+    length = np.linalg.norm(bone, axis=-1)[..., None]
+    if (length < SMALLEST_PALM).any():
+        raise ValueError("a hand has no size: its wrist and middle knuckle are one point.")
+    up = bone / length
+    right = np.stack([-up[..., 1], up[..., 0]], -1)
+    # Pictures count y downwards, so what lies along the bone gets a negative y.
+    axes = np.stack([right, -up], -1)
+    flat = flat @ axes / length[..., None]
+    pairs = np.array([*combinations(CORNERS, 2), *CURLS])
+    far = np.linalg.norm(flat[..., pairs[:, 0], :] - flat[..., pairs[:, 1], :], axis=-1)
+    return np.concatenate([flat.reshape(*flat.shape[:-2], 2 * POINTS), far], -1)
+
+
+class HandDetector:
+    """Finds one hand in a picture with MediaPipe's Tasks API, on the CPU. A context manager.
+
+    Images are single photos, or with `video=True` the frames of one camera: MediaPipe then follows the
+    hand from frame to frame. confidence: how sure it must be, 0 to 1; photos need a low one.
+    Pictures must not be mirrored, or the side is wrong.
+    """
+
+    def __init__(self, video: bool = False, confidence: float = 0.3) -> None:
+        mediapipe = load_mediapipe()
+        tasks, vision = mediapipe.tasks, mediapipe.tasks.vision
+        mode = vision.RunningMode.VIDEO if video else vision.RunningMode.IMAGE
+        options = vision.HandLandmarkerOptions(
+            # The bytes, not the path: MediaPipe cannot open every path on Windows.
+            base_options=tasks.BaseOptions(model_asset_buffer=model_bundle()),
+            running_mode=mode,
+            num_hands=1,
+            min_hand_detection_confidence=confidence,
+            min_hand_presence_confidence=confidence,
+            min_tracking_confidence=confidence,
+        )
+        self._image, self._format = mediapipe.Image, mediapipe.ImageFormat.SRGB
+        self._video, self._t_ms, self._stamp = video, -np.inf, -1
+        with quiet():
+            self._landmarker = vision.HandLandmarker.create_from_options(options)
+            self.detect(
+                np.zeros((64, 64, 3), np.uint8), t_ms=-1.0
+            )  # its nets are loaded by their first picture
+
+    def detect(self, rgb: np.ndarray, t_ms: float | None = None) -> Hand | None:
+        """Return the hand in a picture, uint8 [H, W, 3] RGB, or None.
+
+        t_ms: the frame's time in milliseconds; video mode needs it, later in every frame than in the last.
+        Raises ValueError for another shape or type, or a time that does not increase.
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
+            raise ValueError(f"a picture is uint8 [height, width, 3] RGB, not {rgb.dtype} {list(rgb.shape)}.")
+        image = self._image(image_format=self._format, data=np.ascontiguousarray(rgb))
+        if self._video:
+            if t_ms is None or not self._t_ms < t_ms < np.inf:
+                raise ValueError(
+                    f"video mode needs times that increase: {t_ms} ms came after {self._t_ms} ms."
+                )
+            # MediaPipe counts whole milliseconds, each of which may come once.
+            self._t_ms, self._stamp = t_ms, max(self._stamp + 1, round(t_ms))
+            found = self._landmarker.detect_for_video(image, self._stamp)
+        else:
+            found = self._landmarker.detect(image)
+        if not found.hand_landmarks:
+            return None
+        points = np.array([(p.x, p.y, p.z) for p in found.hand_landmarks[0]], np.float32)
+        side = found.handedness[0][0]
+        return Hand(points, side.category_name, float(side.score), rgb.shape[1], rgb.shape[0])
+
+    def close(self) -> None:
+        self._landmarker.close()
+
+    def __enter__(self) -> "HandDetector":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
