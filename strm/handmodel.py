@@ -45,7 +45,7 @@ def load_mediapipe() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what MediaPipe's C++ parts tell while they start out of the terminal; failures are still raised."""
+    """Keep what MediaPipe's C++ parts print at their start out of the terminal. Failures are still raised."""
     try:
         kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     except OSError:  # no terminal to be kept clean

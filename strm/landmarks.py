@@ -179,9 +179,9 @@ class HandDetector:
         self._video, self._t_ms, self._stamp = video, -np.inf, -1
         with quiet():
             self._landmarker = vision.HandLandmarker.create_from_options(options)
-            self.detect(
-                np.zeros((64, 64, 3), np.uint8), t_ms=-1.0
-            )  # its nets are loaded by their first picture
+            # Its nets are loaded, and tell of it, at their first picture.
+            self.detect(np.zeros((64, 64, 3), np.uint8), t_ms=0.0)
+        self._t_ms = -np.inf
 
     def detect(self, rgb: np.ndarray, t_ms: float | None = None) -> Hand | None:
         """Return the hand in a picture, uint8 [H, W, 3] RGB, or None.
