@@ -1,0 +1,132 @@
+"""The hands that the book renders: repeatable, true to their letter and side, and found by the detector."""
+
+import numpy as np
+import pytest
+
+from strm import studio
+from strm.alphabet import ASL
+from strm.files import UserError
+from strm.studio.poses import POSES, forms, stray
+from strm.studio.skeleton import AVERAGE, joints, landmarks, rotation
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_draws_every_still_letter_and_no_other():
+    assert list(studio.LETTERS) == list(ASL.still)
+    assert all(POSES.values()), "a letter has no pose"
+
+
+@pytest.mark.parametrize("letter", ["ß", "", "a", "AB"])
+def test_an_unknown_letter_is_named(letter):
+    with pytest.raises(UserError, match=f"draws no {letter!r}"):
+        studio.sample(letter, generator())
+
+
+@pytest.mark.parametrize("letter", ASL.moving)
+def test_a_moving_letter_is_no_picture(letter):
+    with pytest.raises(UserError, match="is a movement"):
+        studio.sample(letter, generator())
+
+
+def test_the_same_seed_gives_the_same_picture():
+    one, same, other = (studio.sample("R", generator(seed), size=128) for seed in (3, 3, 4))
+    assert np.array_equal(one.image, same.image) and np.array_equal(one.points, same.points)
+    assert one.handedness == same.handedness
+    assert not np.array_equal(one.image, other.image)
+
+
+@pytest.mark.parametrize("size", [96, 256])
+def test_what_a_render_holds(size):
+    render = studio.sample("B", generator(), size=size)
+    assert render.image.shape == (size, size, 3) and render.image.dtype == np.uint8
+    assert render.points.shape == (21, 3) and render.points.dtype == np.float32
+    assert render.letter == "B" and render.handedness in ("Left", "Right")
+    assert render.points[0, 2] == 0, "z is relative to the wrist"
+    assert ((render.points[:, :2] > -0.2) & (render.points[:, :2] < 1.2)).all()
+
+
+def test_a_left_hand_is_the_right_hands_mirror_image():
+    rng = generator(5)
+    person = studio.random_signer(rng)
+    right, left = (
+        studio.sample("L", generator(6), 96, studio.Signer(person.shape, person.skin, side))
+        for side in ("Right", "Left")
+    )
+    assert np.array_equal(left.image, right.image[:, ::-1])
+    np.testing.assert_allclose(left.points, right.points * [-1, 1, 1] + [1, 0, 0], atol=1e-6)
+
+
+def test_a_right_palm_shows_its_thumb_at_the_viewers_right():
+    """The picture is not mirrored: we face the signer, as a camera does."""
+    person = studio.random_signer(generator())
+    for seed in range(5):
+        render = studio.sample("B", generator(seed), 96, studio.Signer(person.shape, person.skin, "Right"))
+        index, little = render.points[5], render.points[17]
+        assert index[0] > little[0]
+        left = studio.sample("B", generator(seed), 96, studio.Signer(person.shape, person.skin, "Left"))
+        assert left.points[5, 0] < left.points[17, 0]
+
+
+def test_skins_reach_from_light_to_dark():
+    tones = [studio.random_signer(generator(seed)).skin for seed in range(60)]
+    brightness = [tone.mean() for tone in tones]
+    assert min(brightness) < 90 and max(brightness) > 190
+    assert (np.array(tones) <= 255).all() and (np.array(tones) > 20).all()
+
+
+def test_the_skin_reaches_the_picture():
+    """The same hand in the same light is darker in the picture where its skin is."""
+    shape = AVERAGE
+    light, dark = (
+        studio.sample("B", generator(1), 96, studio.Signer(shape, np.array(skin, float), "Right"))
+        for skin in ([235, 195, 170], [105, 65, 45])
+    )
+    x, y = (light.points[9, :2] * 96).astype(int)
+    patch = np.s_[y - 2 : y + 3, x - 2 : x + 3]
+    assert dark.image[patch].mean() < 0.6 * light.image[patch].mean()
+
+
+def test_letters_and_people_differ():
+    same_person = studio.random_signer(generator())
+    a, b = (studio.sample(letter, generator(1), 96, same_person).points for letter in "AB")
+    assert np.abs(a - b).max() > 0.05
+    first, second = (studio.random_signer(generator(seed)) for seed in (1, 2))
+    assert not np.allclose(first.shape.bones, second.shape.bones)
+
+
+def test_bones_keep_their_length_however_they_bend():
+    for pose in forms("E") + forms("B"):
+        pose = stray(pose, generator())
+        placed = joints(pose.fingers, pose.thumb, AVERAGE)
+        lengths = np.linalg.norm(np.diff(placed[:4], axis=1), axis=-1)
+        np.testing.assert_allclose(lengths, AVERAGE.bones)
+        assert landmarks(placed).shape == (21, 3)
+        np.testing.assert_array_equal(landmarks(placed)[8], placed[0, 3], "8 is the index finger's tip")
+        np.testing.assert_array_equal(landmarks(placed)[4], placed[4, 3], "4 is the thumb's tip")
+
+
+def test_rotations_turn_the_way_they_say():
+    np.testing.assert_allclose(rotation("z", 90) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
+    np.testing.assert_allclose(rotation("x", 90) @ [0, 1, 0], [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(rotation("y", 90) @ [0, 0, 1], [1, 0, 0], atol=1e-12)
+
+
+def test_the_detector_finds_the_hands_their_points_and_their_side():
+    from strm.landmarks import HandDetector
+
+    rng = generator(7)
+    renders = [studio.sample(letter, rng) for letter in studio.LETTERS for _ in range(4)]
+    with HandDetector() as detector:
+        found = [(render, detector.detect(render.image)) for render in renders]
+    found = [(render, hand) for render, hand in found if hand is not None]
+    assert len(found) >= 0.95 * len(renders)
+    sides = [render.handedness == hand.handedness for render, hand in found]
+    assert np.mean(sides) >= 0.9
+    errors = []
+    for render, hand in found:
+        palm = np.linalg.norm(render.points[[5, 9, 13, 17]] - render.points[0], axis=1).mean()
+        errors.append(np.linalg.norm(hand.points[:, :2] - render.points[:, :2], axis=1).mean() / palm)
+    assert np.median(errors) < 0.15, "the points must be where they are drawn, in parts of the palm"
