@@ -110,6 +110,7 @@ class Recognizer:
         # The model's ticks are evenly spaced whatever the camera does: a weight per tick is a time constant.
         self._weight = 1 - (1 - smoothing) ** (FPS / fps)
         self._resampler = Resampler(fps)
+        self._motion_slot = bundle.config.get("preprocessing", {}).get("motion", True)
         alphabet = bundle.config.get("alphabet", {})
         moving, nothing = alphabet.get("moving", ASL.moving), alphabet.get("nothing", ASL.nothing)
         self._speller = Speller(moving, nothing, confidence, hold_ms, moving_hold_ms)
@@ -157,6 +158,9 @@ class Recognizer:
     def _think(self, points: np.ndarray, t_ms: float) -> tuple[str | None, str | None]:
         """Show the model one tick; return what was (committed, replaced)."""
         x, self._motion = motion_features(points, t_ms, self._motion)
+        moved = float(np.hypot(*x.reshape(-1, 3)[WRIST, :2]))
+        if not self._motion_slot:  # a model that was trained without it
+            x.reshape(-1, 3)[WRIST] = 0
         with torch.inference_mode():
             logits, state = self.model(torch.from_numpy(x)[None], prev_state=self._state, return_state=True)
         self._state = state if self.stateful else None
@@ -164,7 +168,6 @@ class Recognizer:
         old = new if self._probabilities is None else self._probabilities
         self._probabilities = old + self._weight * (new - old)
         best = int(self._probabilities.argmax())
-        moved = float(np.hypot(*x.reshape(-1, 3)[WRIST, :2]))
         return self._speller.step(self.names[best], float(self._probabilities[best]), moved, t_ms)
 
     def _reading(self, committed: str | None, replaced: str | None) -> Reading:

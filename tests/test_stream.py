@@ -236,6 +236,14 @@ class TestState:
             Recognizer(bundle(), smoothing=0)
 
 
+@pytest.mark.parametrize("motion", [True, False])
+def test_a_model_without_the_motion_slot_is_shown_none(motion):
+    recognizer = Recognizer(bundle(preprocessing={"motion": motion}))
+    play(recognizer, [("L", 900), BOUNCE, ("L", 1500)], 15)
+    assert recognizer.text == "LL", "the bounce counts all the same"
+    assert np.any(np.array(recognizer.model.seen)[:, :3]) == motion
+
+
 class TestSmoothing:
     def test_it_is_the_newest_frames_weight_at_15_frames_a_second(self):
         recognizer = Recognizer(bundle(), smoothing=0.3)
