@@ -9,14 +9,15 @@ from strm.files import UserError
 class Alphabet:
     """A fingerspelling alphabet: its still letters, and those that are a movement.
 
-    `moving` maps a moving letter to the still letter it starts from. `extras` are labels that are
-    not letters. `shapes` maps `held:…` labels (a moving letter's handshape without its movement)
+    `moving` maps a moving letter to the still letter it starts from, `paths` to the kind of stroke
+    it draws (see `strm.augment.drawn`). `extras` are labels that are not letters. `shapes` maps `held:…` labels (a moving letter's handshape without its movement)
     to the class that such a clip counts as.
     """
 
     name: str
     letters: tuple[str, ...]
     moving: dict[str, str]
+    paths: dict[str, str]
     shapes: dict[str, str]
     extras: tuple[str, ...] = ("nothing", "space", "del")
     nothing: str = "nothing"
@@ -54,5 +55,6 @@ ASL = Alphabet(
     name="ASL",
     letters=tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     moving={"J": "I", "Z": "D"},
+    paths={"J": "hook", "Z": "zigzag"},
     shapes={"J": "I", "Z": "D"},
 )

@@ -1,0 +1,148 @@
+"""The saved model: three files, checked before use. Nothing that came from elsewhere is ever unpickled."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import torch
+from sklearn.preprocessing import StandardScaler
+
+from strm.alphabet import ASL
+from strm.files import UserError, replacing
+from strm.landmarks import FPS, PALM_MS, WRIST_MS
+from strm.model import TRM
+
+WEIGHTS_FILE, CONFIG_FILE, SCALER_FILE = "trm_best.pt", "trm_config.json", "trm_scaler.joblib"
+SHAPE = ("input_dim", "num_classes", "latent_dim", "hidden_dim", "n_latent", "T_deep")
+LARGEST = 10_000  # no honest size of this model is larger: a hostile config must not fill the memory
+_HERE = Path(__file__).parent
+# The weights that ship: data/weights in a checkout, inside the package once installed.
+WEIGHTS = next(
+    (w for w in (_HERE.parent / "data" / "weights", _HERE / "_weights") if w.is_dir()), _HERE / "_weights"
+)
+
+
+@dataclass
+class Bundle:
+    """A trained model in eval mode and the configuration that it needs to be used.
+
+    `config` holds the sizes, `class_names`, `fps`, `alphabet`, `scaler` (mean and scale of the 63 numbers),
+    `preprocessing`, `metrics` and `provenance`. `history` has one dictionary an epoch.
+    """
+
+    model: TRM
+    config: dict[str, Any]
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes in the order of the logits."""
+        return self.config["class_names"]
+
+    def save(self, folder: str | Path) -> None:
+        """Write weights, configuration and, for users of scikit-learn, the scaler (never read back)."""
+        folder = Path(folder)
+        mean, scale = self.model.mean.double().numpy(), self.model.scale.double().numpy()
+        with replacing(folder / WEIGHTS_FILE) as path:
+            torch.save({name: value.detach().cpu() for name, value in self.model.state_dict().items()}, path)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with replacing(folder / SCALER_FILE) as path:
+            scaler = StandardScaler()
+            scaler.mean_, scaler.scale_, scaler.var_, scaler.n_features_in_ = mean, scale, scale**2, len(mean)
+            joblib.dump(scaler, path)
+        self.config["weights_sha256"] = digest
+        with replacing(folder / CONFIG_FILE) as path:
+            path.write_text(json.dumps(self.config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def describe(
+    model: TRM, classes: list[str], dropout: float, motion: bool, provenance: dict
+) -> dict[str, Any]:
+    """Return the configuration of a model that answers with these classes."""
+    return {
+        "model": type(model).__name__,
+        "input_dim": len(model.mean),
+        "num_classes": len(classes),
+        "latent_dim": len(model.y_reset),
+        "hidden_dim": model.deep.first.out_features,
+        "n_latent": model.n_latent,
+        "T_deep": model.T_deep,
+        "dropout": dropout,
+        "class_names": classes,
+        "fps": FPS,
+        "alphabet": {"name": ASL.name, "moving": ASL.moving, "nothing": ASL.nothing},
+        "preprocessing": {
+            "function": "strm.landmarks.normalise",
+            "wrist_ms": WRIST_MS,
+            "palm_ms": PALM_MS,
+            "motion": motion,
+        },
+        "scaler": {"mean": model.mean.tolist(), "scale": model.scale.tolist()},
+        "metrics": {},
+        "provenance": provenance,
+    }
+
+
+def load(folder: str | Path) -> Bundle:
+    """Load what `Bundle.save` wrote, or say in one sentence what is wrong with the folder (UserError)."""
+    folder = Path(folder)
+    for name in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / name).is_file():
+            raise UserError(
+                f"{folder} holds no {name}: train a model into it (strm train --out_dir {folder})."
+            )
+    config = _config(folder / CONFIG_FILE)
+    path, foreign = folder / WEIGHTS_FILE, "is not the model that its configuration describes"
+    if hashlib.sha256(path.read_bytes()).hexdigest() != config["weights_sha256"]:
+        raise UserError(
+            f"{path} {foreign} (damaged, or from elsewhere): train again or copy both files again."
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # plain tensors only: no code can run
+    except (
+        Exception
+    ) as error:  # torch raises many kinds for a broken archive; none of them is the user's concern
+        raise UserError(
+            f"{path} is no file of plain weights ({type(error).__name__}): train again."
+        ) from None
+    model = TRM(**{name: config[name] for name in SHAPE}, dropout=config["dropout"])
+    try:
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError):
+        raise UserError(f"{path} {foreign}: its tensors have other names or shapes.") from None
+    if (
+        not all(torch.isfinite(value).all() for value in model.state_dict().values())
+        or (model.scale <= 0).any()
+    ):
+        raise UserError(f"{path} holds NaN, infinite or zero constants: train again.")
+    return Bundle(model.eval(), config)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a readable JSON file ({type(error).__name__}): copy it again."
+        ) from None
+    broken = UserError(f"{path} is not the configuration of an S-TRM: it lacks or misstates")
+    if not isinstance(config, dict):
+        raise UserError(f"{broken} everything.")
+    for name in SHAPE:
+        if type(config.get(name)) is not int or not 1 <= config[name] <= LARGEST:
+            raise UserError(f"{broken} {name}.")
+    if not isinstance(config.get("dropout"), int | float) or not 0 <= config["dropout"] < 1:
+        raise UserError(f"{broken} dropout.")
+    names = config.get("class_names")
+    if (
+        not isinstance(names, list)
+        or len(names) != config["num_classes"]
+        or not all(isinstance(n, str) for n in names)
+    ):
+        raise UserError(f"{broken} class_names.")
+    if not isinstance(config.get("weights_sha256"), str):
+        raise UserError(f"{broken} weights_sha256.")
+    return config

@@ -1,0 +1,128 @@
+"""What one epoch shows a model: the same amount of every person and letter, drawn anew each time.
+
+Two lessons hide in the mixture. Movement: hands that draw a stroke, beside the very same poses held still.
+Balance: a source with ten thousand photos teaches no more than one with sixty a letter.
+"""
+
+import numpy as np
+import pandas as pd
+
+from strm.alphabet import ASL
+from strm.augment import drawn, held
+from strm.data import clips, hands, is_moving, people, sample_at
+
+CLIPS_PER_LETTER = 40  # windows of real clips, for each person and letter
+STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped twice
+# Drawn streams, in units of what an average still letter gets. The hook gets most: it varies most between people.
+DRAWN = {"hook": 2.5, "zigzag": 1.3}
+HELD_START, HELD_STROKE, STOPPED = 0.7, 1.0, 0.5
+OWN_HAND = {"hook": 0.35, "zigzag": 1.0}  # how often a photo from the middle of the movement lends its hand
+
+
+class Curriculum:
+    """Photos and clips of a training table, and `epoch`, which makes a balanced set of them.
+
+    frames: 1 for single photos, else the length of the streams. per_letter: photos a person and letter.
+    """
+
+    def __init__(self, table: pd.DataFrame, frames: int, per_letter: int):
+        self.frames, self.per_letter = frames, per_letter
+        moving = is_moving(table)
+        self.photos = self._grouped(table if frames == 1 else table[~moving])
+        self.clips: dict[tuple[str, str], list[np.ndarray]] = {}
+        for clip in clips(table[moving]) if frames > 1 and moving.any() else []:
+            self.clips.setdefault((clip.person, clip.label), []).append(clip.hands)
+        labels = set(table["label"])
+        if frames > 1:
+            # A still pose from a stroke must have a name, and a drawn stroke too where there is a hand to draw it.
+            labels |= {ASL.nothing}
+            labels |= {
+                m for m, start in ASL.moving.items() if any(label in (m, start) for _, label in self.photos)
+            }
+        self.classes = ASL.order(labels)
+
+    @staticmethod
+    def _grouped(table: pd.DataFrame) -> dict[tuple[str, str], np.ndarray]:
+        table, person = table.reset_index(drop=True), people(table)
+        points = hands(table)
+        keys = pd.Series(list(zip(person, table["label"], strict=True)), dtype=object)
+        return {key: points[rows] for key, rows in keys.groupby(keys).indices.items()}
+
+    def epoch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return streams [N, S, 21, 3] and their classes [N]."""
+        self._x: list[np.ndarray] = []
+        self._y: list[str] = []
+        if self.frames == 1:
+            for (_, label), photos in sorted(self.photos.items()):
+                self._add(_some(photos, self.per_letter, rng)[:, None], label)
+        else:
+            self._still_letters(rng)
+            self._real_clips(rng)
+            self._movement(rng)
+        number = {label: i for i, label in enumerate(self.classes)}
+        return np.concatenate(self._x).astype(np.float32), np.array([number[label] for label in self._y])
+
+    def _add(self, x: np.ndarray, label: str) -> None:
+        self._x.append(x)
+        self._y += [label] * len(x)
+
+    def _still_letters(self, rng: np.random.Generator) -> None:
+        for (_, label), photos in sorted(self.photos.items()):
+            if label not in ASL.moving:  # a photo of a moving letter is one moment of it, not a letter
+                self._add(held(_some(photos, self.per_letter, rng), self.frames, rng), label)
+
+    def _real_clips(self, rng: np.random.Generator) -> None:
+        for (_, label), streams in sorted(self.clips.items()):
+            stroke = label in ASL.moving
+            count = min(len(streams) if stroke else CLIPS_PER_LETTER, STROKES_PER_LETTER)
+            for i in rng.choice(len(streams), count, replace=count > len(streams)):
+                x = streams[i]
+                if not stroke:
+                    self._add(self._window(x, rng)[None], label)
+                    continue
+                # The whole stroke, squeezed into one stream twice, at its own pace once; then two of its
+                # poses that stand still, and the pose it began with.
+                whole = sample_at(x, np.linspace(0, len(x) - 1, self.frames))
+                self._add(np.stack([whole, whole, self._window(x, rng)]), label)
+                stopped = x[rng.integers(len(x) // 3, len(x), 2)]
+                self._add(held(stopped, self.frames, rng), ASL.nothing)
+                self._add(held(x[:1], self.frames, rng), ASL.moving[label])
+
+    def _window(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Cut a stream of our length out of a clip; a short one is stretched, a photo held."""
+        if len(x) < self.frames:
+            return sample_at(x, np.linspace(0, len(x) - 1, self.frames))
+        start = rng.integers(len(x) - self.frames + 1)
+        return x[start : start + self.frames]
+
+    def _movement(self, rng: np.random.Generator) -> None:
+        still = sum(label in ASL.still for label in self._y) / max(1, len({*self._y} & {*ASL.still}))
+        for letter, start in ASL.moving.items():
+            own = [photos for (_, label), photos in sorted(self.photos.items()) if label == letter]
+            starts = [photos for (_, label), photos in sorted(self.photos.items()) if label == start]
+            if not own and not starts:
+                continue
+            path = ASL.paths[letter]
+            share = OWN_HAND[path] if own and starts else float(not starts)
+
+            def lend(
+                amount: float, own: list = own, starts: list = starts, share: float = share
+            ) -> np.ndarray:  # hands of random people, own poses of the movement or its starting pose
+                pools = [own if rng.random() < share else starts for _ in range(round(amount * still))]
+                people_ = [pool[rng.integers(len(pool))] for pool in pools]
+                return np.stack([photos[rng.integers(len(photos))] for photos in people_])
+
+            self._add(drawn(lend(DRAWN[path]), path, self.frames, rng), letter)
+            if starts:
+                self._add(held(lend(HELD_START, share=0.0), self.frames, rng), start)
+            if own:
+                self._add(held(lend(HELD_STROKE, share=1.0), self.frames, rng), ASL.nothing)
+            strokes = drawn(lend(STOPPED), path, self.frames, rng)
+            late = strokes[np.arange(len(strokes)), rng.integers(self.frames // 2, self.frames, len(strokes))]
+            self._add(held(late, self.frames, rng), ASL.nothing)
+
+
+def _some(x: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `count` rows, each as often as any other (give or take one)."""
+    whole, rest = divmod(count, len(x))
+    return x[np.concatenate([np.tile(np.arange(len(x)), whole), rng.permutation(len(x))[:rest]])]

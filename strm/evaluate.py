@@ -1,0 +1,142 @@
+"""How well a model reads, in numbers that compare: accuracy, macro-F1, each letter, each signer, each source."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.metrics import f1_score
+
+from strm.alphabet import ASL
+from strm.bundle import Bundle, load
+from strm.data import Clip, clips, hands, people, read_table
+from strm.landmarks import motion_features
+
+BATCH = 512
+
+
+@torch.inference_mode()
+def clip_probabilities(bundle: Bundle, streams: list[np.ndarray]) -> np.ndarray:
+    """Read each stream [S, 21, 3] (right-handed, 15 frames a second) from a reset state.
+
+    Returns the mean probability of its last third, [N, C]: what is thought once most has been seen.
+    """
+    out = np.zeros((len(streams), len(bundle.class_names)))
+    order = np.argsort([len(x) for x in streams], kind="stable")  # alike lengths together: little padding
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        lengths = np.array([len(streams[i]) for i in chosen])
+        padded = np.stack(
+            [
+                np.concatenate([streams[i], np.repeat(streams[i][-1:], lengths.max() - len(streams[i]), 0)])
+                for i in chosen
+            ]
+        )
+        x = model_input(bundle, padded)
+        logits, _ = bundle.model.forward_sequence(x, lengths=torch.from_numpy(lengths))
+        probability = logits.softmax(-1).double().numpy()
+        for row, i in enumerate(chosen):
+            last = max(1, round(lengths[row] / 3))
+            out[i] = probability[row, lengths[row] - last : lengths[row]].mean(0)
+    return out
+
+
+def model_input(bundle: Bundle, streams: np.ndarray) -> torch.Tensor:
+    """Return the numbers [B, S, 63] of streams [B, S, 21, 3], as this model was trained to see them."""
+    x, _ = motion_features(streams)
+    if not bundle.config["preprocessing"]["motion"]:
+        x[..., :3] = 0
+    return torch.from_numpy(np.ascontiguousarray(x))
+
+
+def evaluate(bundle: Bundle, table: pd.DataFrame, sequence_mode: bool = False) -> dict[str, Any]:
+    """Judge a model on a table: single frames, or whole clips with `sequence_mode`.
+
+    Returns `n`, `accuracy` and `macro_f1` over the letters that both know, `per_letter` (recall), `per_signer`,
+    `per_source` (accuracy), `confusions` (true, read, how often) and, of labels that the model has no class for,
+    `unknown` (label: how often); with clips also `false_j`, `false_z` and their like: how often clips of other
+    letters are read as a moving one.
+    """
+    if sequence_mode:
+        units = clips(table)
+    else:
+        named = zip(table["label"], people(table), table["source"], table["clip"], hands(table), strict=True)
+        units = [Clip(*values[:4], values[4][None]) for values in named]
+    known = [unit for unit in units if unit.label in bundle.class_names]
+    unknown = Counter(unit.label for unit in units if unit.label not in bundle.class_names)
+    true = np.array([unit.label for unit in known], dtype=object)
+    read = np.array([], dtype=object)
+    if known:
+        read = np.array(bundle.class_names, dtype=object)[
+            clip_probabilities(bundle, [unit.hands for unit in known]).argmax(1)
+        ]
+    report = score(
+        true, read, np.array([u.person for u in known]), np.array([u.source for u in known]), sequence_mode
+    )
+    return report | {"unknown": dict(unknown)}
+
+
+def score(
+    true: np.ndarray, read: np.ndarray, person: np.ndarray, source: np.ndarray, clips_too: bool
+) -> dict[str, Any]:
+    """Compare what was signed with what was read; all arrays [N]."""
+    right = true == read
+    labels = ASL.order(set(true))
+
+    def share(of: np.ndarray) -> dict[str, float]:
+        return {str(name): float(right[of == name].mean()) for name in sorted(set(of))}
+
+    wrong = Counter(zip(true[~right], read[~right], strict=True))
+    report: dict[str, Any] = {
+        "n": len(true),
+        "accuracy": float(right.mean()) if len(true) else None,
+        "macro_f1": float(f1_score(true, read, labels=labels, average="macro", zero_division=0))
+        if len(true)
+        else None,
+        "per_letter": {label: float(right[true == label].mean()) for label in labels},
+        "per_signer": share(person),
+        "per_source": share(source),
+        "confusions": [[a, b, n] for (a, b), n in wrong.most_common()],
+    }
+    if clips_too:
+        for letter in ASL.moving:
+            others = true != letter
+            report[f"false_{letter.lower()}"] = (
+                float((read[others] == letter).mean()) if others.any() else None
+            )
+    return report
+
+
+def run(
+    csv: list[str], model: str | Path, sequence_mode: bool = False, as_json: bool = False, fps: float = 30.0
+) -> None:
+    """Do what `strm evaluate` does: print a table, or one JSON object."""
+    bundle = load(model)
+    report = evaluate(bundle, read_table(csv, fps), sequence_mode)
+    if as_json:
+        print(json.dumps(report))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    unit = "clips" if sequence_mode else "frames"
+    if report["n"]:
+        console.print(
+            f"{report['n']} {unit}: accuracy {report['accuracy']:.3f}, macro-F1 {report['macro_f1']:.3f}"
+        )
+    for kind in ("per_letter", "per_signer", "per_source"):
+        table = Table(kind.replace("_", " "), "accuracy")
+        for name, value in report[kind].items():
+            table.add_row(name, f"{value:.3f}")
+        console.print(table)
+    for true, read, count in report["confusions"][:10]:
+        console.print(f"{true} read as {read}: {count}")
+    for key in report:
+        if key.startswith("false_") and report[key] is not None:
+            console.print(f"{key.replace('_', ' ').upper()}: {report[key]:.4f} of the clips of other letters")
+    for label, count in report["unknown"].items():
+        console.print(f"Not judged: {count} {unit} of {label}, which this model has no class for.")
