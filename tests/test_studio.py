@@ -97,6 +97,18 @@ def test_letters_and_people_differ():
     assert not np.allclose(first.shape.bones, second.shape.bones)
 
 
+def test_a_burst_is_one_moment():
+    rng = generator()
+    person = studio.random_signer(rng)
+    first, second = studio.burst("C", generator(2), 2, 96, person)
+    another_day = studio.sample("C", generator(3), 96, person)
+    palm = np.linalg.norm(first.points[9] - first.points[0])
+    here, there = (np.abs(x.points - first.points).max() / palm for x in (second, another_day))
+    assert 0 < here < 0.5 * there
+    assert not np.array_equal(first.image, second.image)
+    assert np.array_equal(first.image, studio.sample("C", generator(2), 96, person).image)
+
+
 def test_bones_keep_their_length_however_they_bend():
     for pose in forms("E") + forms("B"):
         pose = stray(pose, generator())

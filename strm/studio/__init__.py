@@ -4,7 +4,7 @@
 for the real detector, and the truth about them (side, landmarks, letter) is known.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,10 +12,11 @@ from strm.studio.poses import POSES, VIEW_JITTER, forms, stray
 from strm.studio.render import Camera, Look, random_background, random_skin, render
 from strm.studio.skeleton import AVERAGE, HandShape, random_shape, rotation
 
-__all__ = ["AVERAGE", "LETTERS", "HandShape", "Render", "Signer", "random_signer", "sample"]
+__all__ = ["AVERAGE", "LETTERS", "HandShape", "Render", "Signer", "burst", "random_signer", "sample"]
 
 LETTERS = tuple(POSES)
 SIDES = ("Right", "Left")
+TREMBLE = 0.1  # of what separates two pictures taken on different days
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,19 @@ def sample(letter: str, rng: np.random.Generator, size: int = 256, signer: Signe
     signer: who shows it; a new person each time without one. The same rng state gives the same
     picture. Raises UserError for a letter that the studio has no pose for, or that is a movement.
     """
+    return burst(letter, rng, 1, size, signer)[0]
+
+
+def burst(
+    letter: str, rng: np.random.Generator, frames: int, size: int = 256, signer: Signer | None = None
+) -> list[Render]:
+    """Render some frames of one moment, such as a camera takes in a second: a still hand, trembling a little."""
     choices = forms(letter)
     signer = signer or random_signer(rng)
-    pose = stray(choices[rng.integers(len(choices))], rng)
-    tilt, turn, roll = pose.views[rng.integers(len(pose.views))] + rng.normal(0, VIEW_JITTER)
+    held = stray(choices[rng.integers(len(choices))], rng)
+    view = held.views[rng.integers(len(held.views))] + rng.normal(0, VIEW_JITTER)
     camera = Camera(
-        turn=rotation("z", roll) @ rotation("x", tilt) @ rotation("y", turn),
+        turn=np.eye(3),
         distance=rng.uniform(32, 80),
         scale=rng.uniform(7, 14) * size / 320,
         at=(rng.uniform(0.42, 0.58), rng.uniform(0.42, 0.58)),
@@ -72,8 +80,18 @@ def sample(letter: str, rng: np.random.Generator, size: int = 256, signer: Signe
         noise=rng.uniform(0, 6),
         blur=rng.uniform(0, 0.8),
     )
-    image, points = render(pose, signer.shape, camera, look, rng)
-    points = points / size
+    renders = []
+    for frame in range(frames):
+        tremble = TREMBLE if frame else 0.0
+        pose = stray(held, rng, tremble)
+        tilt, turn, roll = view + rng.normal(0, VIEW_JITTER * tremble)
+        turned = rotation("z", roll) @ rotation("x", tilt) @ rotation("y", turn)
+        image, points = render(pose, signer.shape, replace(camera, turn=turned), look, rng)
+        renders.append(_as_seen(letter, signer, image, points / size))
+    return renders
+
+
+def _as_seen(letter: str, signer: Signer, image: np.ndarray, points: np.ndarray) -> Render:
     points[:, 2] -= points[0, 2]
     if signer.handedness == "Left":
         image, points = np.ascontiguousarray(image[:, ::-1]), points * [-1, 1, 1] + [1, 0, 0]
