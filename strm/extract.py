@@ -1,0 +1,203 @@
+"""`strm images` and `strm videos`: folders of pictures in, one CSV of landmarks out.
+
+Frames in which no hand was found are listed in a text file beside the CSV, never written as zeros.
+Work is done in chunks, each kept as soon as it is ready, so that what was interrupted goes on.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter, defaultdict
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from joblib import Parallel, delayed
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from strm.files import UserError, replacing
+from strm.handmodel import model_bundle
+from strm.landmarks import POINTS, Hand, HandDetector
+from strm.pictures import Item, find, kind, read_picture, sample
+
+COLUMNS = (
+    *("label", "source", "signer", "clip", "frame", "t_ms", "handedness", "score", "width", "height"),
+    *(f"{axis}{point}" for point in range(POINTS) for axis in "xyz"),
+)
+CHUNK = 32  # photos; a video is a chunk of its own
+NO_HAND = "no hand"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+VERSION = 1  # of the part files: part files of another version are not gone on with
+
+
+@dataclass
+class Summary:
+    """What came of it: files looked at, rows written, photos or frames without a hand, unusable files."""
+
+    files: int
+    rows: int
+    no_hand: int
+    unreadable: int
+
+
+def extract_images(
+    root: str | Path,
+    out_csv: str | Path,
+    max_per_class: int = 400,
+    signer: str | None = None,
+    signer_level: int | None = None,
+    jobs: int = 1,
+) -> Summary:
+    """Write the landmarks of the photos in root/…/LETTER/ to a CSV, a row a photo.
+
+    The folder that a photo is in names its letter, the folders above it its source (else the root's name).
+    max_per_class: of more photos of a letter in the whole root, this many are taken, evenly spaced in the
+    order of their paths. signer: who signs in all of them; or signer_level: the folder below the root that
+    names the signer, 0 the first. Raises UserError for what the user can mend.
+    """
+    root = Path(root)
+    classes = defaultdict(list)
+    for item in find(root, False, signer, signer_level):
+        classes[item.label].append(item)
+    chosen: list[Item] = []
+    for photos in classes.values():
+        spaced = np.linspace(0, len(photos) - 1, min(max_per_class, len(photos)))
+        chosen += [photos[i] for i in spaced.round().astype(int)]
+    chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
+    return _extract(root, Path(out_csv), chunks, None, jobs)
+
+
+def extract_videos(
+    input_dir: str | Path,
+    output_csv: str | Path,
+    fps: float = 15.0,
+    signer: str | None = None,
+    signer_level: int | None = None,
+    jobs: int = 1,
+) -> Summary:
+    """Write the landmarks of the videos below a folder to a CSV, a row a sampled frame.
+
+    The folder that a video is in names its letter, or else the beginning of its name does: J_001.mp4.
+    fps: the rate to sample at, by the video's own timestamps; slower videos give each frame once.
+    signer, signer_level, errors: as in `extract_images`.
+    """
+    root = Path(input_dir)
+    chunks = [[item] for item in find(root, True, signer, signer_level)]
+    return _extract(root, Path(output_csv), chunks, fps, jobs)
+
+
+def _work(root: Path, items: list[Item], fps: float | None, part: Path) -> int:
+    """Look at some files and keep what was found in a part file. Return how many files they were."""
+    rows: list[list] = []
+    missed: list[list] = []
+    if fps is None:
+        with HandDetector() as detector:
+            for item in items:
+                picture = read_picture(root / item.path)
+                hand = None if picture is None else detector.detect(picture)
+                if hand is None:
+                    missed.append([item.path, "", "", "cannot be read" if picture is None else NO_HAND])
+                else:
+                    rows.append(_row(item, 0, "", hand.handedness, hand))
+    else:
+        for item in items:
+            found, lost = _clip(root, item, fps)
+            rows += found
+            missed += lost
+    with replacing(part) as temporary:
+        temporary.write_text(json.dumps([rows, missed]), encoding="utf-8")
+    return len(items)
+
+
+def _clip(root: Path, item: Item, fps: float) -> tuple[list[list], list[list]]:
+    found, missed = [], []
+    try:
+        with HandDetector(video=True) as detector:
+            for n, t_ms, picture in sample(root / item.path, fps):
+                hand = detector.detect(picture, t_ms)
+                if hand is None:
+                    missed.append([item.path, n, f"{t_ms:.5f}", NO_HAND])
+                else:
+                    found.append((n, t_ms, hand))
+    except (EOFError, cv2.error) as error:
+        # A stroke cut short would teach the wrong thing: such a clip is left out whole.
+        return [], [[item.path, "", "", str(error) if isinstance(error, EOFError) else "cannot be read"]]
+    sides = Counter(hand.handedness for *_, hand in found)  # one hand signs a whole clip
+    return [_row(item, n, f"{t:.5f}", sides.most_common(1)[0][0], hand) for n, t, hand in found], missed
+
+
+def _row(item: Item, frame: int, t_ms: str, side: str, hand: Hand) -> list:
+    # A spreadsheet would run a text that begins like a formula.
+    known = (f"'{x}" if x[:1] in FORMULA else x for x in (item.label, item.source, item.signer, item.clip))
+    numbers = (f"{number:.5f}" for number in np.round(hand.points.ravel(), 5) + 0.0)
+    return [*known, frame, t_ms, side, f"{hand.score:.5f}", hand.width, hand.height, *numbers]
+
+
+def _extract(root: Path, out: Path, chunks: list[list[Item]], fps: float | None, jobs: int) -> Summary:
+    what = kind(fps is not None)
+    files = [item for chunk in chunks for item in chunk]
+    model_bundle()  # says what is missing before any work, and is made only once
+    try:
+        work = _work_folder(root, out, files, fps)
+        parts = [work / f"{i:06}.json" for i in range(len(chunks))]
+        todo = [(chunk, part) for chunk, part in zip(chunks, parts, strict=True) if not part.exists()]
+        columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            bar = progress.add_task(what, total=len(files))
+            progress.advance(bar, len(files) - sum(len(chunk) for chunk, _ in todo))
+            calls = (delayed(_work)(root, chunk, fps, part) for chunk, part in todo)
+            for done in Parallel(n_jobs=min(jobs, len(todo)) or 1, return_as="generator")(calls):
+                progress.advance(bar, done)
+        rows, missed = [], []
+        for part in parts:
+            more_rows, more_missed = json.loads(part.read_text(encoding="utf-8"))
+            rows += more_rows
+            missed += more_missed
+        unreadable = [m[0] for m in missed if m[3] != NO_HAND]
+        summary = Summary(len(files), len(rows), len(missed) - len(unreadable), len(unreadable))
+        if rows:
+            _write(out, COLUMNS, rows, ",")
+            _write(missed_path(out), ("file", "frame", "t_ms", "why"), missed, "\t")
+        shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"Cannot use {error.filename or out}: {error.strerror}.") from error
+    if len(unreadable) == len(files):
+        raise UserError(f"None of the {what} in {root} can be used: {missed[0][0]} {missed[0][3]}.")
+    if not rows:
+        raise UserError(
+            f"No hand was found in any of the {what} in {root}: try more light, the whole hand in view."
+        )
+    letters = len({row[0] for row in rows})
+    print(f"{out}: {summary.rows} rows of {letters} labels, from {summary.files} {what}.")
+    if missed:
+        lost = f"{summary.no_hand} {'photos' if fps is None else 'frames'} without a hand"
+        print(f"{lost}, {summary.unreadable} {what} that cannot be used: listed in {missed_path(out)}.")
+    return summary
+
+
+def missed_path(out: str | Path) -> Path:
+    """Where the files and frames that gave no row are listed: no CSV, so that nobody trains on it."""
+    return Path(f"{out}.missed.txt")
+
+
+def _work_folder(root: Path, out: Path, files: list[Item], fps: float | None) -> Path:
+    """The folder of part files beside the output, emptied if they are of other files or settings."""
+    stats = [(root / item.path).stat() for item in files]
+    facts = [[*astuple(item), s.st_size, s.st_mtime_ns] for item, s in zip(files, stats, strict=True)]
+    key = hashlib.sha256(json.dumps([VERSION, os.path.abspath(root), fps, facts]).encode()).hexdigest()
+    work = out.with_name(f".{out.name}.work")
+    if not (work / key).exists():
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        (work / key).touch()
+    return work
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: list[list], delimiter: str) -> None:
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        table.writerows([columns, *rows])

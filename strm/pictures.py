@@ -1,0 +1,125 @@
+"""Photos and videos on a disk: which there are, whose hand and letter they show, and their frames by time."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from strm.alphabet import ASL
+from strm.files import UserError
+
+PHOTOS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp"}
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a damaged video is told of here, in words
+
+
+@dataclass(frozen=True)
+class Item:
+    """A file to be looked at, and what is known about it beforehand. path: relative to the root, with /."""
+
+    path: str
+    label: str
+    source: str
+    signer: str
+    clip: str
+
+
+def find(root: Path, videos: bool, signer: str | None = None, signer_level: int | None = None) -> list[Item]:
+    """List the photos or videos below a folder, sorted by path, each with its label.
+
+    signer: the name for all; or signer_level: the folder that names each one's, 0 the first below the root.
+    Raises UserError if there are none, or one has no label or no signer where it should.
+    """
+    kinds = VIDEOS if videos else PHOTOS
+    if not root.is_dir():
+        raise UserError(f"There is no folder {root}: name the one that holds a folder for each letter.")
+    below = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in kinds)
+    # What begins with a dot, or __MACOSX, was put there by a program, not by the user.
+    paths = sorted(path for path in below if not any(p.startswith((".", "__MACOSX")) for p in path.parts))
+    paths = [path for path in paths if (root / path).is_file()]
+    if not paths:
+        raise UserError(f"{root} holds no {kind(videos)} ({', '.join(sorted(kinds))}): name another folder.")
+    clips = Counter(path.with_suffix("") for path in paths)
+    home = Path(os.path.abspath(root)).name
+    items = []
+    for path in paths:
+        label, above = _label(path, home, videos)
+        if signer_level is not None and not 0 <= signer_level < len(above):
+            raise UserError(
+                f"{path} has no folder at level {signer_level} to name its signer (0: the first)."
+            )
+        who = above[signer_level] if signer_level is not None else signer or ""
+        clip = path if clips[path.with_suffix("")] > 1 else path.with_suffix("")
+        items.append(Item(path.as_posix(), label, "/".join(above) or home, who, clip.as_posix()))
+    return items
+
+
+def _label(path: Path, home: str, by_name: bool) -> tuple[str, tuple[str, ...]]:
+    """Return a file's label and the folders above the one, if any, that named it."""
+    folders, start = path.parent.parts, re.match(r"[A-Za-z]+", path.stem)
+    candidates = [(folders[-1], folders[:-1])] if folders else []
+    candidates += [(start[0], folders)] if by_name and start else []
+    candidates += [(home, ())] if not folders else []
+    for name, above in candidates:
+        try:
+            return ASL.label(name), above
+        except UserError:
+            continue
+    raise UserError(
+        f"{path} is in the folder {path.parent.name or home!r}, which is no letter: put it in a folder named "
+        f"{ASL.letters[0]} to {ASL.letters[-1]}, {' or '.join(ASL.extras)}"
+        f"{', or begin its name with that, as in J_001.mp4' if by_name else ''}."
+    )
+
+
+def kind(videos: bool) -> str:
+    return "videos" if videos else "photos"
+
+
+def read_picture(path: Path) -> np.ndarray | None:
+    """Open a picture as uint8 RGB [H, W, 3], upright as its camera says; None if it cannot be read."""
+    try:
+        # Not cv2.imread: it cannot open every name on Windows.
+        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return None
+    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
+    """Yield (frame number, t_ms, uint8 RGB picture) of a video, fps times a second by its timestamps.
+
+    For each tick the nearest frame is taken, none twice; t_ms is the frame's own time since the first frame.
+    Raises EOFError if the video cannot be opened, or at its end if that comes before it should.
+    """
+    video = cv2.VideoCapture(str(path))
+    try:
+        rate = video.get(cv2.CAP_PROP_FPS) if video.isOpened() else 0.0
+        step = 1000 / rate if 0 < rate < 1000 else 1000 / 30
+        said = video.get(cv2.CAP_PROP_FRAME_COUNT) * step  # not positive where the file does not say
+        n, t, start, tick, taken = -1, -step, 0.0, 0, -1
+        before = None
+        while (read := video.read())[0]:
+            stamp = video.get(cv2.CAP_PROP_POS_MSEC)
+            start = start if before else stamp
+            # Where the times are unusable, all of them or one among good ones, the rate must do.
+            n, t = n + 1, stamp - start if stamp - start > t else t + step
+            now = (n, t, read[1])
+            while (due := tick * 1000 / fps) <= t:
+                nearest = before if before and due - before[1] < t - due else now
+                if nearest[0] > taken:
+                    taken = nearest[0]
+                    yield *nearest[:2], cv2.cvtColor(nearest[2], cv2.COLOR_BGR2RGB)
+                tick += 1
+            before = now
+    finally:
+        video.release()
+    if before is None:
+        raise EOFError("cannot be read")
+    if said - (t + step) > max(0.1 * said, 200):
+        raise EOFError("ends too early")
