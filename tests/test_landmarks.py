@@ -336,6 +336,14 @@ def test_a_cut_out_of_a_picture_will_do(detector, photos):
     np.testing.assert_array_equal(cut.points, hand.points)
 
 
+def test_the_size_is_the_pictures(detector, photos):
+    padded = np.pad(photos[0].image, ((0, 0), (80, 80), (0, 0)), mode="edge")
+    hand = detector.detect(padded)
+    assert (hand.width, hand.height) == (480, 320)
+    where = hand.points[:, :2] * [480, 320] - [80, 0]
+    assert np.abs(where - detector.detect(photos[0].image).points[:, :2] * 320).max() < 20, "pixels agree"
+
+
 # --- its model
 
 
