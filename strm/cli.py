@@ -45,14 +45,8 @@ def _add_images(add: Add) -> None:
 def _images(args: argparse.Namespace) -> None:
     from strm.extract import extract_images
 
-    extract_images(
-        args.root,
-        args.out_csv,
-        max_per_class=args.max_per_class,
-        signer=args.signer,
-        signer_level=args.signer_level,
-        jobs=args.jobs,
-    )
+    who = {"signer": args.signer, "signer_level": args.signer_level}
+    extract_images(args.root, args.out_csv, max_per_class=args.max_per_class, **who, jobs=args.jobs)
 
 
 def _add_videos(add: Add) -> None:
@@ -66,14 +60,8 @@ def _add_videos(add: Add) -> None:
 def _videos(args: argparse.Namespace) -> None:
     from strm.extract import extract_videos
 
-    extract_videos(
-        args.input_dir,
-        args.output_csv,
-        fps=args.fps,
-        signer=args.signer,
-        signer_level=args.signer_level,
-        jobs=args.jobs,
-    )
+    who = {"signer": args.signer, "signer_level": args.signer_level}
+    extract_videos(args.input_dir, args.output_csv, fps=args.fps, **who, jobs=args.jobs)
 
 
 def _add_signer(parser: argparse.ArgumentParser) -> None:
@@ -219,9 +207,7 @@ COMMANDS = (_add_images, _add_videos, _add_train, _add_evaluate, _add_compare, _
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="strm", description="Read fingerspelling from the landmarks of a hand."
-    )
+    parser = argparse.ArgumentParser(prog="strm", description="Read fingerspelling from a hand's landmarks.")
     parser.add_argument("--version", action="version", version=f"strm {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 

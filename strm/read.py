@@ -11,6 +11,7 @@ from rich.table import Table
 from strm.bundle import WEIGHTS, Bundle, load
 from strm.files import UserError, replacing
 from strm.landmarks import Hand, HandDetector
+from strm.pictures import read_picture
 from strm.stream import Reading, Recognizer
 
 PALM = (0, 5, 9, 13, 17, 0)
@@ -24,16 +25,12 @@ def read_photo(path: str | Path) -> np.ndarray:
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the photos in it, such as {path / '*.jpg'}.")
-    try:
-        data = np.frombuffer(
-            path.read_bytes(), np.uint8
-        )  # not cv2.imread: Windows has names that it cannot read
-    except OSError as error:
-        raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if not path.exists():
+        raise UserError(f"There is no {path}: look at its name and folder.")
+    picture = read_picture(path)
     if picture is None:
         raise UserError(f"{path} is not a picture that can be read: save it as JPEG or PNG.")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return picture
 
 
 def read_hand(bundle: Bundle, hand: Hand) -> Reading:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import inspect
 import json
 import re
 import shutil
@@ -204,6 +205,16 @@ def test_ci_runs_the_readmes_test_command():
     )
     assert shown.stdout.strip() == commands("test command")
     assert "-r requirements.txt" in shown.stdout and "-m pytest" in shown.stdout
+
+
+def test_the_pages_are_where_readme_and_workflow_say():
+    from strm.book import run
+
+    out_dir = inspect.signature(run).parameters["out_dir"].default
+    assert f"`{out_dir}/_build/html/index.html`" in (ROOT / "README.md").read_text("utf-8")
+    assert f"path: {out_dir}/_build/html\n" in (ROOT / ".github" / "workflows" / "book.yml").read_text(
+        "utf-8"
+    )
 
 
 def test_both_readme_commands_install_the_same():
