@@ -1,5 +1,7 @@
 """The hands that the book renders: repeatable, true to their letter and side, and found by the detector."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,8 +54,7 @@ def test_a_left_hand_is_the_right_hands_mirror_image():
     rng = generator(5)
     person = studio.random_signer(rng)
     right, left = (
-        studio.sample("L", generator(6), 96, studio.Signer(person.shape, person.skin, side))
-        for side in ("Right", "Left")
+        studio.sample("L", generator(6), 96, replace(person, handedness=side)) for side in ("Right", "Left")
     )
     assert np.array_equal(left.image, right.image[:, ::-1])
     np.testing.assert_allclose(left.points, right.points * [-1, 1, 1] + [1, 0, 0], atol=1e-6)
@@ -63,27 +64,26 @@ def test_a_right_palm_shows_its_thumb_at_the_viewers_right():
     """The picture is not mirrored: we face the signer, as a camera does."""
     person = studio.random_signer(generator())
     for seed in range(5):
-        render = studio.sample("B", generator(seed), 96, studio.Signer(person.shape, person.skin, "Right"))
+        render = studio.sample("B", generator(seed), 96, replace(person, handedness="Right"))
         index, little = render.points[5], render.points[17]
         assert index[0] > little[0]
-        left = studio.sample("B", generator(seed), 96, studio.Signer(person.shape, person.skin, "Left"))
+        left = studio.sample("B", generator(seed), 96, replace(person, handedness="Left"))
         assert left.points[5, 0] < left.points[17, 0]
 
 
 def test_skins_reach_from_light_to_dark():
-    tones = [studio.random_signer(generator(seed)).skin for seed in range(60)]
-    brightness = [tone.mean() for tone in tones]
-    assert min(brightness) < 90 and max(brightness) > 190
-    assert (np.array(tones) <= 255).all() and (np.array(tones) > 20).all()
+    tones = [studio.random_signer(generator(seed)).tone for seed in range(200)]
+    assert sorted(set(tones)) == list(range(1, 11))
+    assert studio.MONK.shape == (10, 3)
+    assert (np.diff(studio.MONK[2:].sum(1)) < 0).all(), "from the third tone on, each is darker than the last"
 
 
 def test_the_skin_reaches_the_picture():
     """The same hand in the same light is darker in the picture where its skin is."""
-    shape = AVERAGE
     light, dark = (
-        studio.sample("B", generator(1), 96, studio.Signer(shape, np.array(skin, float), "Right"))
-        for skin in ([235, 195, 170], [105, 65, 45])
+        studio.sample("B", generator(1), 96, studio.Signer(AVERAGE, tone, "Right")) for tone in (2, 9)
     )
+    assert (light.tone, dark.tone) == (2, 9)
     x, y = (light.points[9, :2] * 96).astype(int)
     patch = np.s_[y - 2 : y + 3, x - 2 : x + 3]
     assert dark.image[patch].mean() < 0.6 * light.image[patch].mean()
@@ -107,6 +107,18 @@ def test_a_burst_is_one_moment():
     assert 0 < here < 0.5 * there
     assert not np.array_equal(first.image, second.image)
     assert np.array_equal(first.image, studio.sample("C", generator(2), 96, person).image)
+
+
+def test_a_person_has_a_manner():
+    """One person's pictures of a letter are more alike than two people's with the same kind of hand."""
+    person = studio.Signer(AVERAGE, 5, "Right", manner=1)
+    own, others = [], []
+    for letter in studio.LETTERS:
+        mine = person.habit(letter)
+        own.append(np.abs(mine.fingers - person.habit(letter).fingers).mean())
+        others.append(np.abs(mine.fingers - replace(person, manner=2).habit(letter).fingers).mean())
+        assert mine.views.shape == (1, 3)
+    assert max(own) == 0 and min(others) > 1, "degrees"
 
 
 def test_bones_keep_their_length_however_they_bend():

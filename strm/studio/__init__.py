@@ -1,22 +1,44 @@
 """The studio: the hand that the book renders for itself, so that nobody's photo has to be shipped.
 
-`sample` draws a letter as a random person would show it to a random camera. Its pictures are made
-for the real detector, and the truth about them (side, landmarks, letter) is known.
+`sample` draws a letter as a person would show it to some camera. Its pictures are made for the
+real detector, and the truth about them (side, landmarks, letter, skin tone) is known.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from strm.studio.poses import POSES, VIEW_JITTER, forms, stray
-from strm.studio.render import Camera, Look, random_background, random_skin, render
+from strm.studio.poses import POSES, Pose, forms, stray
+from strm.studio.render import MONK, Camera, Look, random_background, render, skin
 from strm.studio.skeleton import AVERAGE, HandShape, random_shape, rotation
 
-__all__ = ["AVERAGE", "LETTERS", "HandShape", "Render", "Signer", "burst", "random_signer", "sample"]
+__all__ = ["AVERAGE", "LETTERS", "MONK", "HandShape", "Render", "Signer", "burst", "random_signer", "sample"]
 
 LETTERS = tuple(POSES)
 SIDES = ("Right", "Left")
-TREMBLE = 0.1  # of what separates two pictures taken on different days
+# How far a pose strays from the table, in parts of what people stray altogether: squared, they make 1.
+HABIT, DAY = 0.8, 0.6
+TREMBLE = 0.1  # within one moment
+
+
+@dataclass(frozen=True)
+class Signer:
+    """A drawn person: what stays the same from one picture to the next."""
+
+    shape: HandShape
+    tone: int  # of the skin, 1 (light) to 10 (dark) on the Monk scale
+    handedness: str  # the hand that signs, 'Left' or 'Right'
+    manner: int = 0  # the seed of this person's way to form each letter and to hold it before a camera
+
+    def habit(self, letter: str) -> Pose:
+        """Return the form of a letter that this person uses, as they hold it, and their only view of it.
+
+        Raises UserError for a letter that the studio has no pose for, or that is a movement.
+        """
+        choices = forms(letter)
+        rng = np.random.default_rng([self.manner, LETTERS.index(letter)])
+        pose = stray(choices[rng.integers(len(choices))], rng, HABIT)
+        return replace(pose, views=pose.views[rng.integers(len(pose.views))][None])
 
 
 @dataclass(frozen=True)
@@ -25,31 +47,24 @@ class Render:
 
     image: uint8 RGB [size, size, 3]. points: float32 [21, 3] as a `Hand` has them: x over width,
     y over height, z on x's scale, relative to the wrist, away from the camera. handedness: the
-    drawn signer's true hand, 'Left' or 'Right'. letter: what it shows.
+    signer's true hand, 'Left' or 'Right'. letter: what it shows. tone: the skin's, 1 to 10 (Monk).
     """
 
     image: np.ndarray
     points: np.ndarray
     handedness: str
     letter: str
-
-
-@dataclass(frozen=True)
-class Signer:
-    """A drawn person: what stays the same from one picture to the next."""
-
-    shape: HandShape
-    skin: np.ndarray  # [3] RGB
-    handedness: str
+    tone: int
 
 
 def random_signer(rng: np.random.Generator) -> Signer:
-    """Draw a person: the shape of a hand, a skin tone, and the hand that signs."""
-    return Signer(random_shape(rng), random_skin(rng), SIDES[rng.integers(2)])
+    """Draw a person: a hand's shape, a skin tone (each as likely), the hand that signs, and a manner."""
+    side = SIDES[rng.integers(2)]
+    return Signer(random_shape(rng), int(rng.integers(1, len(MONK) + 1)), side, int(rng.integers(2**31)))
 
 
 def sample(letter: str, rng: np.random.Generator, size: int = 256, signer: Signer | None = None) -> Render:
-    """Render a still letter in a picture of size x size pixels: pose, view, light and room at random.
+    """Render a still letter in a picture of size x size pixels; pose, view, light and room vary at random.
 
     signer: who shows it; a new person each time without one. The same rng state gives the same
     picture. Raises UserError for a letter that the studio has no pose for, or that is a movement.
@@ -60,11 +75,9 @@ def sample(letter: str, rng: np.random.Generator, size: int = 256, signer: Signe
 def burst(
     letter: str, rng: np.random.Generator, frames: int, size: int = 256, signer: Signer | None = None
 ) -> list[Render]:
-    """Render some frames of one moment, such as a camera takes in a second: a still hand, trembling a little."""
-    choices = forms(letter)
+    """Render some frames of one moment, such as a camera takes in a second: a still, trembling hand."""
     signer = signer or random_signer(rng)
-    held = stray(choices[rng.integers(len(choices))], rng)
-    view = held.views[rng.integers(len(held.views))] + rng.normal(0, VIEW_JITTER)
+    held = stray(signer.habit(letter), rng, DAY)
     camera = Camera(
         turn=np.eye(3),
         distance=rng.uniform(32, 80),
@@ -73,7 +86,7 @@ def burst(
     )
     look = Look(
         background=random_background(rng, size),
-        skin=signer.skin,
+        skin=skin(signer.tone) * rng.uniform(0.85, 1.0),  # exposure differs, too
         light=rng.normal([-0.2, 0.5, 0.9], [0.6, 0.4, 0.2]),
         ambient=rng.uniform(0.3, 0.65),
         shadow=rng.uniform(0.2, 0.8),
@@ -82,9 +95,8 @@ def burst(
     )
     renders = []
     for frame in range(frames):
-        tremble = TREMBLE if frame else 0.0
-        pose = stray(held, rng, tremble)
-        tilt, turn, roll = view + rng.normal(0, VIEW_JITTER * tremble)
+        pose = stray(held, rng, TREMBLE if frame else 0.0)
+        tilt, turn, roll = pose.views[0]
         turned = rotation("z", roll) @ rotation("x", tilt) @ rotation("y", turn)
         image, points = render(pose, signer.shape, replace(camera, turn=turned), look, rng)
         renders.append(_as_seen(letter, signer, image, points / size))
@@ -95,4 +107,4 @@ def _as_seen(letter: str, signer: Signer, image: np.ndarray, points: np.ndarray)
     points[:, 2] -= points[0, 2]
     if signer.handedness == "Left":
         image, points = np.ascontiguousarray(image[:, ::-1]), points * [-1, 1, 1] + [1, 0, 0]
-    return Render(image, points.astype(np.float32), signer.handedness, letter)
+    return Render(image, points.astype(np.float32), signer.handedness, letter, signer.tone)

@@ -1,7 +1,7 @@
 """Which joint angles make a letter: the table in poses.json, and how much a person strays from it."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +51,10 @@ def forms(letter: str) -> list[Pose]:
 
 
 def stray(pose: Pose, rng: np.random.Generator, amount: float = 1.0) -> Pose:
-    """Return the pose as a person would hold it that day: every joint a few degrees off."""
-    off = rng.normal(0, 1, (4, 4)) * FINGER_JITTER * amount
-    off[:, 0] += rng.normal(0, FIST_JITTER * amount)
-    fingers = pose.fingers + off
+    """Return the pose as somebody would hold it: every joint and the view some degrees off."""
+    off = rng.normal(0, 1, (4, 4)) * FINGER_JITTER
+    off[:, 0] += rng.normal(0, FIST_JITTER)
+    fingers = pose.fingers + amount * off
     fingers[:, [0, 2]] = np.maximum(fingers[:, [0, 2]], LEAST_BEND)
-    return replace(pose, fingers=fingers, thumb=pose.thumb + rng.normal(0, THUMB_JITTER * amount))
+    thumb = pose.thumb + amount * rng.normal(0, THUMB_JITTER)
+    return Pose(fingers, thumb, pose.views + amount * rng.normal(0, VIEW_JITTER))

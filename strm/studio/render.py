@@ -10,10 +10,11 @@ from strm.studio.poses import Pose
 from strm.studio.skeleton import THUMB, HandShape, joints, landmarks
 
 CENTRE = np.array([0.0, 6.0, 0.0])  # the middle of the hand, which the camera looks at
-# From light to dark, RGB.
-SKIN = np.array(
-    [[240, 205, 180], [230, 180, 150], [215, 160, 120], [190, 130, 95], [155, 100, 70], [105, 65, 45]], float
-)
+# The Monk Skin Tone Scale, from light (1) to dark (10), RGB.
+TONES = "f6ede4 f3e7db f7ead0 eadaba d7bd96 a07e56 825c43 604134 3a312a 292420"
+MONK = np.array([list(bytes.fromhex(tone)) for tone in TONES.split()], float)
+# The scale was made of faces. Palms are nearer to each other and pinker: the blood shows.
+FLESH, PINKNESS = np.array([205.0, 140.0, 115.0]), 0.3
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,9 @@ class Look:
     blur: float = 0.0  # pixels
 
 
-def random_skin(rng: np.random.Generator) -> np.ndarray:
-    """Draw a skin tone, light to dark, all equally often: RGB [3]."""
-    place = rng.uniform(0, len(SKIN) - 1)
-    i = min(int(place), len(SKIN) - 2)
-    tone = SKIN[i] + (SKIN[i + 1] - SKIN[i]) * (place - i)
-    return np.minimum(tone * rng.uniform(0.85, 1.1), 255)
+def skin(tone: int) -> np.ndarray:
+    """Return the colour of a hand of a Monk tone, 1 to 10: RGB [3]."""
+    return (1 - PINKNESS) * MONK[tone - 1] + PINKNESS * FLESH
 
 
 def random_background(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -88,8 +86,8 @@ def render(
     layers = cv2.warpAffine(
         np.dstack([colour, cover, cover > 0]).astype(np.float32), place, (size, size), flags=cv2.INTER_LINEAR
     )
-    skin, mask, drawn = layers[..., :3], layers[..., 3:4], layers[..., 4:]
-    picture = skin / np.maximum(drawn, 1e-3) * mask + look.background * (1 - mask)
+    hand, mask, drawn = layers[..., :3], layers[..., 3:4], layers[..., 4:]
+    picture = hand / np.maximum(drawn, 1e-3) * mask + look.background * (1 - mask)
     if look.blur:
         picture = cv2.GaussianBlur(picture, (0, 0), look.blur)
     if look.noise:
@@ -166,8 +164,10 @@ def _lit(volume: Field, skin_at: np.ndarray, normal: np.ndarray, look: Look) -> 
             lit = np.minimum(lit, np.clip(near / (0.22 * way) + 0.3, 0, 1))
     facing = np.clip((normal @ light + 0.15) / 1.15, 0, 1) * (1 - look.shadow * (1 - lit))
     bright = look.ambient * (0.35 + 0.65 * open_sky) + (1 - look.ambient) * facing
+    # A camera answers to the power of 1/2.2; skin tones are what it shows of skin in full light.
+    bright = np.clip(bright, 0, 1) ** np.float32(0.6)
     # Skin in shade is redder; skin that faces both light and camera shines; its rim is darker.
-    redder = 1 + np.clip(1 - bright, 0, 1)[:, None] * np.array([0.06, -0.05, -0.10])
+    redder = 1 + (1 - bright)[:, None] * np.array([0.05, -0.18, -0.30])
     colour = look.skin * bright[:, None] * redder
     halfway = light + np.array([0, 0, 1], np.float32)
     halfway = halfway / np.linalg.norm(halfway)
