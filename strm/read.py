@@ -67,7 +67,7 @@ def run(photos: list[str], model: str | None = None, out_dir: str | None = None)
     after telling what was read before it.
     """
     bundle = load(model or WEIGHTS)
-    table = Table("Photo", "Letter", "Confidence", "Next", "Hand", "Drawn in")
+    table = Table("Photo", "Letter", "Confidence", "Next", "Hand")
     for column in table.columns:
         column.overflow = "fold"  # a path cut short helps nobody
     handless = []
@@ -85,11 +85,12 @@ def run(photos: list[str], model: str | None = None, out_dir: str | None = None)
                 drawing = _free_name(Path(photo), out_dir, written)
                 save_png(drawing, draw(picture, hand, letter))
                 others = ", ".join(f"{name} {p:.0%}" for name, p in reading.top3[1:])
-                row = (photo, letter, f"{reading.confidence:.0%}", others, hand.handedness, str(drawing))
+                row = (photo, letter, f"{reading.confidence:.0%}", others, hand.handedness)
                 table.add_row(*map(escape, row))
     finally:
         if table.rows:
             Console().print(table)
+            print(f"Landmarks drawn in NAME.read.png, {f'in {out_dir}' if out_dir else 'beside each photo'}.")
     for photo in handless:
         print(f"{photo}: no hand found. Try more light, a plain background and the whole hand in view.")
     return 1 if handless else 0
