@@ -104,13 +104,19 @@ def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
         said = video.get(cv2.CAP_PROP_FRAME_COUNT) * step  # not positive where the file does not say
         n, t, start, tick, taken = -1, -step, 0.0, 0, -1
         before = None
-        while (read := video.read())[0]:
-            stamp = video.get(cv2.CAP_PROP_POS_MSEC)
-            start = start if before else stamp
-            # Where the times are unusable, all of them or one among good ones, the rate must do.
-            n, t = n + 1, stamp - start if stamp - start > t else t + step
-            now = (n, t, read[1])
-            while (due := tick * 1000 / fps) <= t:
+        more = True
+        while more:
+            more, picture = video.read()
+            if more:
+                stamp = video.get(cv2.CAP_PROP_POS_MSEC)
+                start = start if before else stamp
+                # Where the times are unusable, all of them or one among good ones, the rate must do.
+                n, t = n + 1, stamp - start if stamp - start > t else t + step
+                now = (n, t, picture)
+            elif before is None:
+                break
+            known_until = t if more else t + step / 2  # the last frame may be the nearest to a later tick
+            while (due := tick * 1000 / fps) <= known_until:
                 nearest = before if before and due - before[1] < t - due else now
                 if nearest[0] > taken:
                     taken = nearest[0]
