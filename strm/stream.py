@@ -95,9 +95,9 @@ class Recognizer:
         *,
         stateful: bool = True,
         smoothing: float = 0.3,
-        confidence: float = 0.7,
-        hold_ms: float = 400.0,
-        moving_hold_ms: float = 100.0,
+        confidence: float = 0.5,
+        hold_ms: float = 300.0,
+        moving_hold_ms: float = 130.0,
         forget_ms: float = 700.0,
     ) -> None:
         if not 0 < smoothing <= 1:
