@@ -133,7 +133,7 @@ def _clip(root: Path, item: Item, fps: float) -> tuple[list[list], list[list]]:
 def _row(item: Item, frame: int, t_ms: str, side: str, hand: Hand) -> list:
     # A spreadsheet would run a text that begins like a formula.
     known = (f"'{x}" if x[:1] in FORMULA else x for x in (item.label, item.source, item.signer, item.clip))
-    numbers = (f"{number:.5f}" for number in np.round(hand.points.ravel(), 5) + 0.0)
+    numbers = (f"{number:.5f}" for number in np.round(hand.points.astype(float).ravel(), 5) + 0.0)
     return [*known, frame, t_ms, side, f"{hand.score:.5f}", hand.width, hand.height, *numbers]
 
 
@@ -172,10 +172,11 @@ def _extract(root: Path, out: Path, chunks: list[list[Item]], fps: float | None,
             f"No hand was found in any of the {what} in {root}: try more light, the whole hand in view."
         )
     letters = len({row[0] for row in rows})
-    print(f"{out}: {summary.rows} rows of {letters} labels, from {summary.files} {what}.")
+    print(f"{out}: {what} {summary.files}, rows {summary.rows}, labels {letters}.")
     if missed:
-        lost = f"{summary.no_hand} {'photos' if fps is None else 'frames'} without a hand"
-        print(f"{lost}, {summary.unreadable} {what} that cannot be used: listed in {missed_path(out)}.")
+        frames = "photos" if fps is None else "frames"
+        print(f"Without a hand: {frames} {summary.no_hand}. Cannot be used: {what} {summary.unreadable}.")
+        print(f"They are listed in {missed_path(out)}.")
     return summary
 
 

@@ -117,8 +117,8 @@ def test_what_gives_no_row_is_listed_and_the_others_go_on(shots, tmp_path, capsy
     ]
     assert (summary.files, summary.rows, summary.no_hand, summary.unreadable) == (4, 1, 1, 2)
     said = capsys.readouterr().out
-    assert "1 rows of 1 labels, from 4 photos" in said and "1 photos without a hand" in said
-    assert "2 photos that cannot be used" in said and missed_path(out).name in said
+    assert "photos 4, rows 1, labels 1" in said and "Without a hand: photos 1" in said
+    assert "Cannot be used: photos 2" in said and missed_path(out).name in said
 
 
 def test_at_most_so_many_of_a_letter_evenly_over_the_sources(tmp_path, monkeypatch):
