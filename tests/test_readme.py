@@ -43,6 +43,12 @@ def test_numbers_are_the_results_files_own():
     assert filled(text) == text, "run `python tests/test_readme.py` and look at what changed"
 
 
+def test_a_number_that_parts_from_its_file_is_found():
+    where = "<!--= data/results/detector.json {} {} -->{}<!--/-->"
+    said = where.format("photos", "d", "12") + where.format("found_share_per_source/insigh1", ".0%", "?")
+    assert re.sub("<!--.*?-->", " ", filled(said)).split() == ["780", "100%"]
+
+
 def strm_commands() -> list[str]:
     lines = "\n".join(blocks("bash")).splitlines()
     inline = re.findall(r"`(strm \w+ --[^`]*)`", README.read_text("utf-8"))
