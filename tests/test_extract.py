@@ -34,14 +34,14 @@ def save(picture: np.ndarray, path) -> None:
 
 def film(frames, path, fps=30.0, code="MJPG") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    frames = list(frames)
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*code), fps, (frames[0].shape[1], frames[0].shape[0])
-    )
+    plain = path.with_name(f"film{path.suffix}")  # like imwrite, the writer does not know every name
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(plain), cv2.VideoWriter_fourcc(*code), fps, (width, height))
     assert writer.isOpened()
     for frame in frames:
         writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     writer.release()
+    plain.replace(path)
 
 
 def greys(count: int):
