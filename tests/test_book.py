@@ -1,0 +1,340 @@
+"""The book: chapters that are fit to commit, executed and rendered in one strict run, true to the package."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import yaml
+
+import strm
+from strm import book
+from strm.files import UserError
+from strm.landmarks import Hand, normalise
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
+MINI_CONFIG = """title: mini
+only_build_toc_files: true
+execute: {execute_notebooks: force}
+"""
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text("utf-8"))
+
+
+def source(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def code_cells(notebook: dict) -> list[dict]:
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def functions(path: Path) -> dict:
+    """The functions that a chapter builds by hand, by name."""
+    code = "\n".join(source(cell) for cell in code_cells(read(path)))
+    kept = [node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+    space: dict = {"np": np}
+    exec(compile(ast.Module(kept, []), path.name, "exec"), space)
+    return space
+
+
+# What is committed
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+class TestNotebook:
+    def test_holds_nothing_that_a_run_left(self, path):
+        notebook = read(path)
+        assert path.stat().st_size < 100_000
+        assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+        assert "widgets" not in notebook["metadata"] and "papermill" not in notebook["metadata"]
+        for cell in code_cells(notebook):
+            assert not cell["outputs"] and cell["execution_count"] is None, cell["id"]
+            assert not {"execution", "papermill"} & set(cell["metadata"]), cell["id"]
+
+    def test_is_a_valid_notebook_with_named_cells(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        ids = [cell["id"] for cell in notebook["cells"]]
+        assert len(set(ids)) == len(ids)
+        for name in ids:  # a name that somebody chose stays when cells move; a random one does not
+            assert re.fullmatch(r"[a-z][a-z0-9-]*", name) and not re.fullmatch(r"[0-9a-f]{8}", name), name
+
+    def test_lines_and_cells_are_short(self, path):
+        for cell in read(path)["cells"]:
+            lines = source(cell).splitlines()
+            if cell["cell_type"] == "code":
+                assert len(lines) <= 40, f"{cell['id']} has {len(lines)} lines"
+                assert all(len(line) < 80 for line in lines), f"{cell['id']} has a line over 79 characters"
+
+    def test_prose_comes_in_short_blocks(self, path):
+        for cell in read(path)["cells"]:
+            if cell["cell_type"] == "markdown":
+                for block in re.split(r"\n\s*\n|^:::.*$|^(?=- )", source(cell), flags=re.MULTILINE):
+                    words = len(block.split())
+                    assert words < 80, f"{cell['id']}: a block of {words} words: {block[:60]!r}"
+
+    def test_every_figure_says_what_it_shows(self, path):
+        for cell in code_cells(read(path)):
+            if "plt.show()" in source(cell):
+                alt = cell["metadata"].get("mystnb", {}).get("image", {}).get("alt", "")
+                assert len(alt) > 40, f"{cell['id']} shows a figure without a description"
+        for cell in read(path)["cells"]:
+            if cell["cell_type"] == "markdown":
+                assert not re.search(r"!\[\s*\]\(", source(cell)), f"{cell['id']}: a picture without words"
+
+    def test_links_arrive(self, path):
+        for cell in read(path)["cells"]:
+            if cell["cell_type"] == "markdown":
+                for link in re.findall(r"\]\(([^)#:\s]+)[)#]", source(cell)):
+                    assert (path.parent / link).exists(), f"{cell['id']} links to {link}"
+
+    def test_prose_claims_no_score(self, path):
+        """A figure that a run measures stands in a cell's output, where it cannot grow old."""
+        for cell in read(path)["cells"]:
+            if cell["cell_type"] == "markdown":
+                assert not re.search(r"\d\s?%|\b0\.\d{2,}", source(cell)), cell["id"]
+
+    def test_default_address_and_edition(self, path):
+        (setup,) = [source(cell) for cell in code_cells(read(path)) if cell["id"] == "setup"]
+        address = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]["url"]
+        assert re.findall(r"https://[^\"'\s]+", setup) == [address]
+        assert f'"v{strm.__version__}"' in setup
+        for cell in code_cells(read(path)):
+            installs = "pip" in source(cell)
+            assert not (installs and re.search(r"\b(torch|numpy)\b", source(cell))), "leave theirs alone"
+
+
+def test_there_is_a_chapter_and_the_contents_name_them_all():
+    assert CHAPTERS
+    named = [Path(page).name for page in book.chapters(ROOT)]
+    assert sorted(named) == [path.stem for path in CHAPTERS]
+
+
+# The first cell, where there is no clone
+
+
+def git(*words: object, cwd: Path) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, *map(str, words)], cwd=cwd, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory) -> Path:
+    """A repository with the package in it, and a tag."""
+    root = tmp_path_factory.mktemp("repository")
+    shutil.copytree(ROOT / "strm", root / "strm", ignore=shutil.ignore_patterns("__pycache__"))
+    git("init", "-q", cwd=root)
+    git("add", ".", cwd=root)
+    git("commit", "-q", "-m", "all", cwd=root)
+    git("tag", "some-tag", cwd=root)
+    return root
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_first_cell_fetches_the_package_into_an_empty_folder(path, repository, tmp_path):
+    (setup,) = [source(cell) for cell in code_cells(read(path)) if cell["id"] == "setup"]
+    script = f"{setup}\nimport strm\nprint(strm.__file__)\n"
+    # -I: nothing but what the cell finds, neither this checkout nor an installed package.
+    blind = "import sys; sys.meta_path = [f for f in sys.meta_path if 'ditable' not in repr(f)]\n"
+    environment = os.environ | {"STRM_REPO": str(repository), "STRM_TAG": "some-tag"}
+
+    def run(**changes: str) -> Path:
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", blind + script],
+            cwd=tmp_path,
+            env=environment | changes,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stderr
+        return Path(done.stdout.strip()).resolve()
+
+    first = run()
+    assert first.is_relative_to(tmp_path.resolve())
+    assert run(STRM_REPO=str(tmp_path / "gone")) == first, "what is there is not fetched again"
+
+
+# What a chapter builds by hand
+
+
+def test_the_numbers_built_by_hand_are_the_packages():
+    by_hand = functions(ROOT / "book" / "01_landmarks.ipynb")
+    rng = np.random.default_rng(0)
+    for side in ("Right", "Left"):
+        for width, height in ((640, 480), (480, 640), (256, 256)):
+            hand = Hand(rng.random((21, 3)).astype(np.float32), side, 1.0, width, height)
+            numbers, _ = normalise(hand.points, width, height, side)
+            np.testing.assert_allclose(by_hand["by_hand"](hand), numbers, atol=1e-5)
+
+
+def test_the_movement_built_by_hand_is_the_packages():
+    motion = functions(ROOT / "book" / "01_landmarks.ipynb")["motion"]
+    stream = np.random.default_rng(0).random((30, 21, 3)).astype(np.float32)
+    width, height = 640, 480
+    numbers, _ = normalise(stream, width, height)
+    pixels = stream * np.array([width, height, width], np.float32)
+    np.testing.assert_allclose(motion(pixels), numbers[:, :2], atol=1e-4)
+    assert np.abs(numbers[:, :2]).max() > 0.1, "nothing moved: this test would prove nothing"
+
+
+# The whole book, in one run
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """The pages of the book, every chapter executed just now."""
+    out = tmp_path_factory.mktemp("built")
+    book.run(out)
+    return out
+
+
+class Page(HTMLParser):
+    """What a page loads, links and shows."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.images: list[dict] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag in ("script", "iframe"):
+            self.loads.append(values.get("src") or "")
+        elif tag == "link" and values.get("rel") in ("stylesheet", "preload", "modulepreload"):
+            self.loads.append(values.get("href") or "")
+        elif tag == "a":
+            self.links.append(values.get("href") or "")
+        elif tag == "img":
+            self.loads.append(values.get("src") or "")
+            self.images.append(values)
+
+
+def pages(built: Path) -> dict[str, Page]:
+    html = built / "_build" / "html"
+    return {path.stem: Page(path) for path in [html / "index.html", *html.glob("book/*.html")]}
+
+
+def test_every_chapter_runs_to_its_end_without_a_word_of_complaint(built):
+    for path in CHAPTERS:
+        executed = read(built / "executed" / "book" / path.name)
+        for cell in code_cells(executed):
+            assert cell["execution_count"], f"{path.stem}: cell {cell['id']} did not run"
+            for output in cell["outputs"]:
+                assert output["output_type"] != "error"
+                assert output.get("name") != "stderr", f"{cell['id']}: {source({'source': output['text']})}"
+
+
+def test_every_chapter_became_a_page_and_every_picture_has_words(built):
+    shown = pages(built)
+    assert {path.stem for path in CHAPTERS} | {"index"} <= set(shown)
+    for name, page in shown.items():
+        for image in page.images:
+            words = image.get("alt") or ""
+            assert words.strip() and not words.startswith(("_images", "../_images")), f"{name}: {image}"
+
+
+def test_figures_reached_the_pages(built):
+    for path in CHAPTERS:
+        drawn = sum("plt.show()" in source(cell) for cell in code_cells(read(path)))
+        outputs = [image for image in pages(built)[path.stem].images if "_images" in image["src"]]
+        assert len(outputs) >= drawn > 0
+
+
+def test_pages_need_no_other_computer(built):
+    for name, page in pages(built).items():
+        foreign = [address for address in page.loads if re.match(r"(https?:)?//", address)]
+        assert not foreign, f"{name} loads {foreign}"
+
+
+def test_chapters_have_their_buttons(built):
+    address = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["repository"]["url"]
+    owner = address.removeprefix("https://github.com/")
+    for path in CHAPTERS:
+        links = pages(built)[path.stem].links
+        kaggle = (
+            f"https://kaggle.com/kernels/welcome?src=https://raw.githubusercontent.com/{owner}/main/book/"
+        )
+        assert f"{kaggle}{path.name}" in links
+        assert any(
+            link.startswith(f"https://colab.research.google.com/github/{owner}/blob/main/book/{path.name}")
+            for link in links
+        )
+        assert any(link.startswith(address) for link in links)
+    assert not any("kaggle.com/kernels" in link for link in pages(built)["index"].links), (
+        "that is no notebook"
+    )
+
+
+def test_what_has_not_changed_is_not_executed_again(built, monkeypatch, capsys):
+    def refuse(*_):
+        raise AssertionError("a chapter was executed again")
+
+    monkeypatch.setattr(book, "_execute", refuse)
+    book.run(built)
+    assert "index.html" in capsys.readouterr().out
+    with pytest.raises(AssertionError, match="executed again"):
+        book.run(built, force=True)
+
+
+# What can go wrong, on a book of one chapter
+
+
+def mini_book(root: Path, code: str = "print(6 * 7)", prose: str = "# A chapter") -> Path:
+    (root / "book").mkdir(parents=True)
+    (root / "_config.yml").write_text(MINI_CONFIG, "utf-8")
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters: [{file: book/01_one}]\n")
+    (root / "book" / "index.md").write_text("# Home\n", "utf-8")
+    cells = [nbformat.v4.new_markdown_cell(prose), nbformat.v4.new_code_cell(code)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), root / "book" / "01_one.ipynb")
+    return root
+
+
+def test_a_cell_that_fails_is_named_and_its_log_is_kept(tmp_path):
+    root = mini_book(tmp_path / "root", "raise ValueError('too cold')")
+    with pytest.raises(UserError, match=r"01_one.* cell .*ValueError.*too cold") as caught:
+        book.run(tmp_path / "out", root=root)
+    log = next((tmp_path / "out" / "logs").glob("01_one*"))
+    assert str(log) in str(caught.value) and "too cold" in log.read_text("utf-8")
+    assert not (tmp_path / "out" / "_build").exists(), "a chapter that failed is not shown"
+
+
+def test_a_chapter_that_failed_is_executed_again(tmp_path):
+    root, out = mini_book(tmp_path / "root", "raise ValueError('too cold')"), tmp_path / "out"
+    for _ in range(2):
+        with pytest.raises(UserError, match="too cold"):
+            book.run(out, root=root)
+
+
+def test_a_warning_of_the_build_is_an_error(tmp_path):
+    root = mini_book(tmp_path / "root", prose="# A chapter\n\n[nowhere](nowhere.md)")
+    with pytest.raises(UserError, match="nowhere") as caught:
+        book.run(tmp_path / "out", root=root)
+    assert "nowhere" in next((tmp_path / "out" / "logs").glob("pages*")).read_text("utf-8")
+    assert "\n" not in str(caught.value), "one sentence"
+
+
+def test_an_unknown_chapter_is_named(tmp_path):
+    root = mini_book(tmp_path / "root")
+    with pytest.raises(UserError, match=r"'02_two'.*01_one"):
+        book.run(tmp_path / "out", only=["02_two"], root=root)
+
+
+def test_outside_a_clone_it_says_so(tmp_path):
+    with pytest.raises(UserError, match="in a clone"):
+        book.run(tmp_path / "out", root=tmp_path)
