@@ -1,12 +1,16 @@
 """The book: chapters that are fit to commit, executed and rendered in one strict run, true to the package."""
 
 import ast
+import http.server
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
 import strm
 from strm import book
@@ -314,11 +319,49 @@ def test_a_cell_that_fails_is_named_and_its_log_is_kept(tmp_path):
     assert not (tmp_path / "out" / "_build").exists(), "a chapter that failed is not shown"
 
 
-def test_a_chapter_that_failed_is_executed_again(tmp_path):
-    root, out = mini_book(tmp_path / "root", "raise ValueError('too cold')"), tmp_path / "out"
+def test_what_is_executed_again(tmp_path):
+    """A chapter that changed, until it succeeds; and one that is asked for."""
+    root, out = mini_book(tmp_path / "root", "print('first')"), tmp_path / "out"
+    executed = out / "executed" / "book" / "01_one.ipynb"
+    book.run(out, root=root)
+    assert "first" in executed.read_text("utf-8")
+    executed.write_text(executed.read_text("utf-8").replace("first\\n", "stale\\n"), "utf-8")
+    book.run(out, root=root)
+    assert "stale" in executed.read_text("utf-8"), "nothing had changed"
+    book.run(out, root=root, only=["01_one"])
+    assert "stale" not in executed.read_text("utf-8")
+    chapter = root / "book" / "01_one.ipynb"
+    chapter.write_text(chapter.read_text("utf-8").replace("print('first')", "1 / 0"), "utf-8")
     for _ in range(2):
-        with pytest.raises(UserError, match="too cold"):
+        with pytest.raises(UserError, match="ZeroDivisionError"):
             book.run(out, root=root)
+
+
+def test_the_pages_are_served_to_this_machine(tmp_path, monkeypatch):
+    (tmp_path / "index.html").write_text("hello", "utf-8")
+    answers = []
+
+    def one_request(server):
+        assert server.server_address[0] == "127.0.0.1"
+        address = f"http://127.0.0.1:{server.server_port}/index.html"
+        asker = threading.Thread(target=lambda: answers.append(urllib.request.urlopen(address).read()))
+        asker.start()
+        server.handle_request()
+        asker.join()
+
+    monkeypatch.setattr(http.server.ThreadingHTTPServer, "serve_forever", one_request)
+    book._serve(tmp_path, 0, Console(quiet=True))
+    assert answers == [b"hello"]
+
+
+def test_a_port_in_use_is_the_users_mistake(tmp_path):
+    with socket.socket() as taken:
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets two share a port otherwise
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UserError, match="port"):
+            book._serve(tmp_path, taken.getsockname()[1], Console(quiet=True))
 
 
 def test_a_warning_of_the_build_is_an_error(tmp_path):
