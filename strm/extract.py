@@ -140,6 +140,8 @@ def _row(item: Item, frame: int, t_ms: str, side: str, hand: Hand) -> list:
 def _extract(root: Path, out: Path, chunks: list[list[Item]], fps: float | None, jobs: int) -> Summary:
     what = kind(fps is not None)
     files = [item for chunk in chunks for item in chunk]
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name a file in it, such as {out / 'landmarks.csv'}.")
     model_bundle()  # says what is missing before any work, and is made only once
     try:
         work = _work_folder(root, out, files, fps)

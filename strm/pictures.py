@@ -1,5 +1,6 @@
 """Photos and videos on a disk: which there are, whose hand and letter they show, and their frames by time."""
 
+import math
 import os
 import re
 from collections import Counter
@@ -127,5 +128,29 @@ def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
         video.release()
     if before is None:
         raise EOFError("cannot be read")
+    said = min(said, _movie_ms(path))  # a trimmed video still counts the frames that it does not show
     if said - (t + step) > max(0.1 * said, 200):
         raise EOFError("ends too early")
+
+
+def _movie_ms(path: Path) -> float:
+    """How long an MP4 or QuickTime file says that it plays; infinity for others, or if it does not say."""
+    with open(path, "rb") as file:
+        while len(head := file.read(8)) == 8:
+            size, name = int.from_bytes(head[:4], "big"), head[4:]
+            if name == b"moov":
+                continue  # a box of boxes: go in
+            if name == b"mvhd":
+                body = file.read(32)
+                scale, length = (
+                    (body[20:24], body[24:32]) if body[:1] == b"\x01" else (body[12:16], body[16:20])
+                )
+                playing = 1000 * int.from_bytes(length, "big") / max(int.from_bytes(scale, "big"), 1)
+                return playing or math.inf
+            read = 8
+            if size == 1:  # a box of more than 4 GB
+                size, read = int.from_bytes(file.read(8), "big"), 16
+            if size < read:
+                break
+            file.seek(size - read, os.SEEK_CUR)
+    return math.inf

@@ -279,6 +279,8 @@ def test_a_slow_video_gives_each_frame_once(tmp_path, rate):
 class Uneven:
     """Stands in for cv2.VideoCapture: frames at the times given, as a telephone in poor light takes them."""
 
+    count = -1.0  # frames, where the file says so
+
     def __init__(self, times, rate=30.0):
         self.times, self.n, self.rate = times, -1, rate
 
@@ -294,12 +296,15 @@ class Uneven:
         return more, np.zeros((4, 4, 3), np.uint8) if more else None
 
     def get(self, what):
-        return {cv2.CAP_PROP_FPS: self.rate, cv2.CAP_PROP_FRAME_COUNT: -1.0}.get(what) or self.times[self.n]
+        return {cv2.CAP_PROP_FPS: self.rate, cv2.CAP_PROP_FRAME_COUNT: self.count}.get(what) or self.times[
+            self.n
+        ]
 
 
 def test_a_variable_rate_is_followed(monkeypatch, tmp_path):
     times = [1000, 1033, 1066, 1100, 1133, 1400, 1401, 1466, 1470, 1500, 1533]  # a pause, and two at once
     monkeypatch.setattr(cv2, "VideoCapture", lambda _: Uneven(times))
+    (tmp_path / "v.mp4").touch()
     seen = [(n, t) for n, t, _ in sample(tmp_path / "v.mp4", 15)]
     assert seen == [(0, 0), (2, 66), (4, 133), (5, 400), (7, 466), (10, 533)], (
         "from the first frame's time on"
@@ -309,6 +314,7 @@ def test_a_variable_rate_is_followed(monkeypatch, tmp_path):
 @pytest.mark.parametrize("times", [[0.0] * 12, [0.0, 33.3, 66.7, 0.0, 0.0, 0.0]])
 def test_without_usable_times_the_rate_must_do(monkeypatch, tmp_path, times):
     monkeypatch.setattr(cv2, "VideoCapture", lambda _: Uneven(times))
+    (tmp_path / "v.avi").touch()
     seen = [(n, t) for n, t, _ in sample(tmp_path / "v.avi", 15)]
     assert [n for n, _ in seen] == list(range(0, len(times), 2))
     np.testing.assert_allclose([t for _, t in seen], np.arange(0, len(times), 2) * 1000 / 30, atol=0.1)
@@ -384,6 +390,32 @@ def test_a_truncated_video_is_left_out_whole(shots, tmp_path, suffix, code, why)
     assert summary.unreadable == 1 and summary.rows == 8
 
 
+def box(name: bytes, body: bytes, large: bool = False) -> bytes:
+    """A box of an MP4 file."""
+    size = len(body) + (16 if large else 8)
+    return (
+        (1 if large else size).to_bytes(4, "big") + name + (size.to_bytes(8, "big") if large else b"") + body
+    )
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_trimmed_video_is_whole(monkeypatch, tmp_path, version, large):
+    """A telephone trims a video by a note of what to show: the frames it hides are still counted."""
+    wide = 8 if version else 4
+    times = [bytes(2 * wide), (600).to_bytes(4, "big"), (600).to_bytes(wide, "big"), bytes(80)]
+    movie = box(b"moov", box(b"mvhd", bytes([version, 0, 0, 0]) + b"".join(times)))  # 600 ticks of 1/600 s
+    path = tmp_path / "v.mp4"
+    path.write_bytes(box(b"ftyp", b"isom") + box(b"mdat", bytes(1000), large) + movie)
+    frames = [i * 1000 / 30 for i in range(30)]
+    monkeypatch.setattr(Uneven, "count", 60.0)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: Uneven(frames))
+    assert len(list(sample(path, 15))) == 15
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: Uneven(frames[:20]))
+    with pytest.raises(EOFError, match="ends too early"):
+        list(sample(path, 15))
+
+
 @pytest.mark.parametrize(
     "name, label",
     [("J_001.mp4", "J"), ("z-take 2.mp4", "Z"), ("B.mp4", "B"), ("Y12.mp4", "Y"), ("del_3.mp4", "del")],
@@ -455,5 +487,6 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(album, tmp_path):
     with pytest.raises(UserError, match="file"):
         extract_images(album, tmp_path / "file" / "o.csv")
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(UserError, match=r"folder\.csv"):
+    with pytest.raises(UserError, match=r"folder\.csv is a folder"):
         extract_images(album, tmp_path / "folder.csv")
+    assert not leftovers(tmp_path), "said before any work"
