@@ -45,6 +45,7 @@ def draw_hand(
     """
     if image is not None:
         ax.imshow(image)
+        ax.autoscale(False)  # a fingertip beyond the edge must not shrink the picture
     else:
         ax.set_aspect("equal")
         if not ax.yaxis_inverted():
