@@ -49,9 +49,14 @@ def drawn(hands: np.ndarray, path: str, frames: int, rng: np.random.Generator) -
     def between(low: float, high: float) -> np.ndarray:
         return rng.uniform(low, high, (batch, 1))
 
-    length = rng.integers(*((4, 11) if path == "hook" else (6, 13)), (batch, 1))  # 0.3 to 0.7, 0.4 to 0.8 s
+    length = rng.integers(*((4, 13) if path == "hook" else (6, 17)), (batch, 1))  # 0.3 to 0.8, 0.4 to 1.1 s
     start = (rng.random((batch, 1)) * np.maximum(1, frames - length - 1)).astype(int)
-    u = np.clip((np.arange(frames) - start) / length, 0, 1)
+    u = (np.arange(frames) - start) / length
+    if path == "zigzag":  # some bring the hand back afterwards, after a short rest
+        rest, back = rng.uniform(1.1, 1.6, (batch, 1)), rng.uniform(0.4, 1, (batch, 1))
+        returns = rng.random((batch, 1)) < 0.3
+        u = np.where(returns & (u > rest), 1 - (u - rest) / back, u)
+    u = np.clip(u, 0, 1)
     u = u * u * (3 - 2 * u)  # people start and stop gently
     x = np.repeat(hands[:, None], frames, 1)
     if path == "hook":  # the forearm turns; the wrist follows a little, a lot, or goes the other way
@@ -64,7 +69,7 @@ def drawn(hands: np.ndarray, path: str, frames: int, rng: np.random.Generator) -
         dx = np.where(u < 0.5, -0.15 * np.sin(2 * np.pi * u), width * arc)
         dy = np.where(u < 0.5, height * np.sin(np.pi * u), height * (1 - 0.35 * arc))
     elif path == "zigzag":  # three strokes; the wrist carries part of them, turning the hand the rest
-        width, height, carried = between(0.6, 2.6), between(0.6, 2.2), between(0.3, 1)
+        width, height, carried = between(0.6, 2.6), between(0.3, 2.2), between(0.3, 1)
         zero = np.zeros((batch, 1))
         corners_x = np.hstack([zero, -width, between(-0.2, 0.5) * width - 0.2, -width * between(0.7, 1.2)])
         corners_y = np.hstack([zero, zero, height, height + between(-0.2, 0.3)])
@@ -126,15 +131,16 @@ def _take(x: np.ndarray, frame: np.ndarray) -> np.ndarray:
     return x[np.arange(len(x))[:, None], frame]
 
 
-def splice(x: np.ndarray, y: np.ndarray, rng: np.random.Generator):
+def splice(x: np.ndarray, y: np.ndarray, slow: np.ndarray, rng: np.random.Generator):
     """Begin some streams with the end of another: a state must learn to let go of the last letter.
 
-    x: [B, S, 21, 3], y: class numbers [B]. Returns (x, y [B, S], weights [B, S]): weights grow along a stream
-    (its end knows more than its beginning), and are 0 on the way from one letter to the other.
+    x: [B, S, 21, 3], y: class numbers [B], slow: [B], whether a stream shows its class only in the end.
+    Returns (x, y [B, S], weights [B, S]): of a slow stream the weights grow, of others all count alike;
+    they are 0 on the way from one letter to the other.
     """
     batch, frames = x.shape[:2]
     now = np.arange(frames)[None]
-    weights = np.repeat(np.linspace(0.1, 1, frames)[None], batch, 0)
+    weights = np.where(slow[:, None], np.linspace(0.1, 1, frames), 0.7)
     other = rng.permutation(batch)
     longest = max(2, frames // 2)
     n = rng.integers(2, longest + 1, (batch, 1)) * (

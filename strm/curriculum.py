@@ -14,8 +14,8 @@ from strm.data import clips, hands, is_moving, people, sample_at
 CLIPS_PER_LETTER = 40  # windows of real clips, for each person and letter
 STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped twice
 # Drawn streams, in units of what an average still letter gets. The hook gets most: it varies most between people.
-DRAWN = {"hook": 2.5, "zigzag": 1.3}
-HELD_START, HELD_STROKE, STOPPED = 0.7, 1.0, 0.5
+DRAWN = {"hook": 2.5, "zigzag": 2.0}
+HELD_START, HELD_STROKE, STOPPED = 0.7, 0.5, 0.25
 OWN_HAND = {"hook": 0.35, "zigzag": 1.0}  # how often a photo from the middle of the movement lends its hand
 
 
@@ -80,20 +80,25 @@ class Curriculum:
                 if not stroke:
                     self._add(self._window(x, rng)[None], label)
                     continue
-                # The whole stroke, squeezed into one stream twice, at its own pace once; then two of its
-                # poses that stand still, and the pose it began with.
-                whole = sample_at(x, np.linspace(0, len(x) - 1, self.frames))
-                self._add(np.stack([whole, whole, self._window(x, rng)]), label)
-                stopped = x[rng.integers(len(x) // 3, len(x), 2)]
+                # The whole stroke at two paces, each with a pause after it, and its beginning at its own pace; then
+                # a pose of it that stands still, and the pose it began with.
+                strokes = [self._window(x, rng, latest=0.5), *(self._paused(x, rng) for _ in range(2))]
+                self._add(np.stack(strokes), label)
+                stopped = x[rng.integers(len(x) // 3, len(x), 1)]
                 self._add(held(stopped, self.frames, rng), ASL.nothing)
                 self._add(held(x[:1], self.frames, rng), ASL.moving[label])
 
-    def _window(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _window(self, x: np.ndarray, rng: np.random.Generator, latest: float = 1.0) -> np.ndarray:
         """Cut a stream of our length out of a clip; a short one is stretched, a photo held."""
         if len(x) < self.frames:
             return sample_at(x, np.linspace(0, len(x) - 1, self.frames))
-        start = rng.integers(len(x) - self.frames + 1)
+        start = rng.integers(int(latest * (len(x) - self.frames)) + 1)
         return x[start : start + self.frames]
+
+    def _paused(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Play a whole stroke in part of our length, then hold its end: what was seen must be remembered."""
+        length = rng.integers(self.frames // 2, self.frames + 1)
+        return sample_at(x, np.minimum(np.arange(self.frames) / (length - 1), 1) * (len(x) - 1))
 
     def _movement(self, rng: np.random.Generator) -> None:
         still = sum(label in ASL.still for label in self._y) / max(1, len({*self._y} & {*ASL.still}))

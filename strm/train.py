@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
+from torch import Tensor, nn
 
 from strm import __version__
+from strm.alphabet import ASL
 from strm.augment import splice, vary
 from strm.bundle import Bundle, describe
 from strm.curriculum import Curriculum
@@ -66,7 +67,7 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def features(x: np.ndarray, motion: bool = True) -> torch.Tensor:
+def features(x: np.ndarray, motion: bool = True) -> Tensor:
     """Turn right-handed streams [B, S, 21, 3] into the model's numbers [B, S, 63]; without motion, slot 0 is 0."""
     numbers, _ = motion_features(x)
     if not motion:
@@ -105,6 +106,8 @@ def fit(
         )
     else:
         model = net(num_classes=len(classes))
+    # A movement, and a pose that might still become one, show what they are only in the end.
+    slow = np.array([label in ASL.moving or label == ASL.nothing for label in classes])
     first = lessons.epoch(np.random.default_rng([settings.seed, 0]))
     _fit_scaler(model, first[0], settings)
     model.to(device)
@@ -131,7 +134,7 @@ def fit(
         "people": sorted(set(people(train))),
     }
 
-    def as_bundle(state: dict[str, torch.Tensor]) -> Bundle:
+    def as_bundle(state: dict[str, Tensor]) -> Bundle:
         out = _copy_of(model, state)
         if isinstance(out, TRM):
             config = describe(out, classes, settings.dropout, settings.motion, provenance)
@@ -154,7 +157,7 @@ def fit(
             model.train()
             for step in range(steps):
                 batch = order[step * settings.batch_size : (step + 1) * settings.batch_size]
-                numbers, targets, weights = _lesson(x[batch], y[batch], settings, rng)
+                numbers, targets, weights = _lesson(x[batch], y[batch], slow[y[batch]], settings, rng)
                 logits, _ = model.forward_sequence(numbers.to(device), return_all_outputs=True)
                 loss = loss_of(logits, targets.to(device), weights.to(device))
                 optimiser.zero_grad(set_to_none=True)
@@ -194,16 +197,18 @@ def fit(
     return bundle
 
 
-def _copy_of(model: nn.Module, state: dict[str, torch.Tensor]) -> Any:
+def _copy_of(model: nn.Module, state: dict[str, Tensor]) -> Any:
     out = copy.deepcopy(model).cpu()
     out.load_state_dict({name: value.cpu() for name, value in state.items()})
     return out.eval()
 
 
-def _lesson(x: np.ndarray, y: np.ndarray, settings: Settings, rng: np.random.Generator):
+def _lesson(
+    x: np.ndarray, y: np.ndarray, slow: np.ndarray, settings: Settings, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return one batch, augmented: numbers [B, S, 63], targets [B, S], weights [B, S]."""
     if settings.sequence_mode:
-        x, targets, weights = splice(vary(x, rng), y, rng)
+        x, targets, weights = splice(vary(x, rng), y, slow, rng)
     else:
         x = np.repeat(vary(x, rng), LOOKS, 1)
         targets, weights = np.repeat(y[:, None], LOOKS, 1), np.ones((len(y), LOOKS), np.float32)
@@ -214,13 +219,14 @@ def _fit_scaler(model: nn.Module, x: np.ndarray, settings: Settings) -> None:
     """Set mean and scale of the 63 numbers from what training will show; a floor keeps noise small."""
     rng = np.random.default_rng([settings.seed, 0])
     some = rng.permutation(len(x))[:2000]
-    numbers = _lesson(x[some], np.zeros(len(some), int), settings, rng)[0].flatten(0, 1)
+    nothing_yet = np.zeros(len(some), int)
+    numbers = _lesson(x[some], nothing_yet, nothing_yet > 0, settings, rng)[0].flatten(0, 1)
     model.mean.copy_(numbers.mean(0))
     model.scale.copy_(numbers.std(0).clamp_min(FLOOR))
 
 
 @torch.no_grad()
-def _average(average: dict[str, torch.Tensor], model: nn.Module, decay: float, step: int) -> None:
+def _average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
     decay = min(decay, (1 + step) / (10 + step))  # early weights are soon forgotten
     for name, value in model.state_dict().items():
         average[name].lerp_(value, 1 - decay)

@@ -1,0 +1,204 @@
+"""The tables of data/results: every net reads people whom its training left out, over several seeds.
+
+Real people's landmarks come from the folder that STRM_REAL_DATA names; only numbers are written. Nobody who judges
+stops, tunes or scales a training: the number of epochs is fixed, and the same for all nets.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from tqdm import tqdm
+
+from strm.alphabet import ASL
+from strm.augment import vary
+from strm.curriculum import Curriculum
+from strm.data import hands, is_moving, people, read_table, split_by_signer
+from strm.evaluate import evaluate, score
+from strm.files import UserError, replacing
+from strm.landmarks import features102
+from strm.rivals import MLP, StatelessTRM
+from strm.train import Settings, fit
+
+AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret", "tresajoby")
+# Each fold is left out of one training and judged by it, signer by signer.
+FOLDS = (("tresajoby",), ("traduttore/cam",), ("ayspi", "traduttore/alex"), ("yash", "traduttore/danial"))
+WHOLE_STROKE = 0.85  # a recorded stroke that is cut off is left out
+SHAPE: dict[str, Any] = {"n_latent": 2, "T_deep": 2, "dropout": 0.1}
+PHOTOS = Settings(epochs=30, batch_size=256, lr=2e-3, **SHAPE)
+CLIPS = Settings(epochs=4, batch_size=128, lr=2e-3, sequence_mode=True, seq_len=24, per_letter=30, **SHAPE)
+NETS: dict[str, Callable | None] = {
+    "strm": None,
+    "stateless": lambda num_classes: StatelessTRM(num_classes=num_classes, **SHAPE),
+    "mlp": lambda num_classes: MLP(num_classes=num_classes),
+}
+LEAKY_SHARE = 0.2
+
+
+def real_data() -> Path:
+    """Return the folder of real people's landmarks, or say that it is missing (UserError)."""
+    folder = Path(os.environ.get("STRM_REAL_DATA", ""))
+    if not os.environ.get("STRM_REAL_DATA") or not (folder / "photos.csv.gz").is_file():
+        raise UserError("Set STRM_REAL_DATA to the folder that holds photos.csv.gz and clips.csv.gz.")
+    return folder
+
+
+def real_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (photos, clips) of real people, without the strokes that were cut off."""
+    photos, clips = (read_table(real_data() / f"{name}.csv.gz") for name in ("photos", "clips"))
+    match = pd.to_numeric(clips["stroke_match"], errors="coerce")
+    return photos, clips[~(match < WHOLE_STROKE)].reset_index(drop=True)
+
+
+def photo_table() -> pd.DataFrame:
+    """Return the still letters of everyone, frames of clips among them (one drawn at random is a photo)."""
+    photos, clips = real_tables()
+    recorded = pd.read_csv(real_data() / "clips.csv.gz", usecols=["clip", "label"]).drop_duplicates("clip")
+    posed = recorded["clip"][~recorded["label"].str.contains(":")]  # held:J is no photo of an I
+    table = pd.concat([photos, clips[clips["clip"].isin(posed)]], ignore_index=True)
+    return table[table["label"].isin(ASL.still)].reset_index(drop=True)
+
+
+def _v1(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Any]:
+    """Train the first generation: an MLP of (128, 64) on 102 invariant features, the same photos, as varied."""
+    lessons, rng = Curriculum(train, 1, PHOTOS.per_letter), np.random.default_rng(seed)
+    drawn = [lessons.epoch(rng) for _ in range(4)]
+    x = features102(np.concatenate([vary(x, rng)[:, 0] for x, _ in drawn]))
+    y = np.array(lessons.classes)[np.concatenate([y for _, y in drawn])]
+    net = make_pipeline(StandardScaler(), MLPClassifier((128, 64), max_iter=30, random_state=seed))
+    net.fit(x, y)
+    read = net.predict(features102(hands(test)))
+    weights = net[-1].coefs_ + net[-1].intercepts_
+    report = score(test["label"].to_numpy(object), read, people(test), test["source"].to_numpy(), False)
+    return report | {"parameters": sum(w.size for w in weights)}
+
+
+def _photo_task(net: str, left: str, seed: int) -> dict[str, Any]:
+    table = photo_table()
+    if left == "leaky":  # what not to do: frames of one person, and of one clip, on both sides
+        table = table[~is_moving(table)].reset_index(drop=True)
+        test = np.random.default_rng(seed).random(len(table)) < LEAKY_SHARE
+        train, test = table[~test].reset_index(drop=True), table[test].reset_index(drop=True)
+    else:
+        train, test = split_by_signer(table, [left])
+        test = test[~is_moving(test)].reset_index(drop=True)
+    report = _v1(train, test, seed) if net == "v1" else _fit_and_judge(net, train, test, PHOTOS, seed)
+    keep = ("n", "accuracy", "macro_f1", "per_letter", "parameters")
+    return {"letter_mean": float(np.mean(list(report["per_letter"].values())))} | {k: report[k] for k in keep}
+
+
+def _fit_and_judge(net: str, train: pd.DataFrame, test: pd.DataFrame, settings: Settings, seed: int) -> dict:
+    bundle = fit(train, Settings(**(asdict(settings) | {"seed": seed})), progress=False, net=NETS[net])
+    size = sum(p.numel() for p in bundle.model.parameters())
+    return evaluate(bundle, test, settings.sequence_mode) | {"parameters": size}
+
+
+def _clip_task(net: str, fold: tuple[str, ...], motion: bool, seed: int) -> dict[str, Any]:
+    photos, clips = real_tables()
+    train, _ = split_by_signer(pd.concat([photos, clips], ignore_index=True), fold)
+    bundle = fit(train, Settings(**(asdict(CLIPS) | {"seed": seed, "motion": motion})), progress=False, net=NETS[net])
+    out: dict[str, Any] = {"parameters": sum(p.numel() for p in bundle.model.parameters())}
+    for signer in fold:
+        test = clips[(people(clips) == signer) & (clips["label"] != ASL.nothing).to_numpy()]
+        report = evaluate(bundle, test, sequence_mode=True)
+        out[signer] = {k: report[k] for k in ("n", "accuracy", "macro_f1", "per_letter", "false_j", "false_z")}
+    return out
+
+
+def _cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, Any]:
+    """Do a training once: an interrupted comparison goes on where it stopped, changed code begins anew."""
+    torch.set_num_threads(1)
+    code = [p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")) if p.stem in CODE]
+    mark = hashlib.sha256(b"".join(code) + repr(args).encode()).hexdigest()[:12]
+    path = folder / f"{name}-{mark}.json"
+    if not path.is_file():
+        result = task(*args)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(result), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+CODE = {"alphabet", "augment", "compare", "curriculum", "data", "evaluate", "landmarks", "loss", "model", "rivals", "train"}
+
+
+def _spread(values: list[float]) -> dict[str, Any]:
+    return {
+        "mean": round(float(np.mean(values)), 4),
+        "sd": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None,
+        "seeds": [round(v, 4) for v in values],
+    }
+
+
+def _run_all(name: str, task: Callable, jobs: list[tuple], workers: int) -> list[dict[str, Any]]:
+    folder = Path("outputs") / "compare"
+    calls = (joblib.delayed(_cached)(folder, name, task, *job) for job in jobs)
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(calls)
+    return list(tqdm(done, total=len(jobs), desc=f"{name}: trainings"))
+
+
+def photos_table(seeds: int, workers: int) -> dict[str, Any]:
+    """Left-out authors' still letters, 24-way: S-TRM, MLP, v1's MLP; and the random split that leaks."""
+    nets = ("strm", "mlp", "v1")
+    jobs = [(net, left, seed) for left in (*AUTHORS, "leaky") for net in nets for seed in range(seeds)]
+    results = dict(zip(jobs, _run_all("photos", _photo_task, jobs, workers), strict=True))
+    out: dict[str, Any] = {"settings": asdict(PHOTOS), "seeds": seeds, "nets": {}}
+    for net in nets:
+        one: dict[str, Any] = {"parameters": results[net, AUTHORS[0], 0]["parameters"]}
+        for measure in ("accuracy", "letter_mean"):
+            rows = {a: [results[net, a, s][measure] for s in range(seeds)] for a in (*AUTHORS, "leaky")}
+            one[measure] = {a: _spread(values) for a, values in rows.items()}
+            one[measure]["mean of authors"] = _spread([float(np.mean([rows[a][s] for a in AUTHORS])) for s in range(seeds)])
+        out["nets"][net] = one
+    return out
+
+
+def clips_table(seeds: int, workers: int) -> dict[str, Any]:
+    """Left-out signers' clips, 27-way: S-TRM with and without its state, MLP; with and without the motion slot."""
+    # The longest trainings come first, so that no worker waits for the last one.
+    jobs = [(net, fold, motion, s) for net in NETS for s in range(seeds) for motion in (True, False) for fold in FOLDS]
+    results = dict(zip(jobs, _run_all("clips", _clip_task, jobs, workers), strict=True))
+    out: dict[str, Any] = {"settings": asdict(CLIPS), "seeds": seeds, "folds": FOLDS, "nets": {}}
+    for net in NETS:
+        for motion in (True, False):
+            rows: dict[str, Any] = {"parameters": results[net, FOLDS[0], motion, 0]["parameters"]}
+            means: dict[str, list[list[float]]] = {letter: [] for letter in ASL.moving}
+            for fold in FOLDS:
+                for signer in fold:
+                    reports = [results[net, fold, motion, s][signer] for s in range(seeds)]
+                    row = {key: _spread([r[key] for r in reports]) for key in ("accuracy", "false_j", "false_z")}
+                    if signer == "ayspi":  # only strokes, no other letter to take for one
+                        del row["false_j"], row["false_z"]
+                    for letter in ASL.moving:
+                        if letter in reports[0]["per_letter"]:
+                            values = [r["per_letter"][letter] for r in reports]
+                            row[letter], _ = _spread(values), means[letter].append(values)
+                    rows[signer] = row
+            for letter, values in means.items():
+                rows[f"{letter} mean of signers"] = _spread(list(np.mean(values, axis=0)))
+            every = [v for values in means.values() for v in values]
+            rows["moving letters mean"] = _spread(list(np.mean(every, axis=0)))
+            out["nets"][f"{net}, {'with' if motion else 'without'} motion slot"] = rows
+    return out
+
+
+def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3, jobs: int = 2) -> None:
+    """Do what `strm compare` does: write photos.json and clips.json, and print where."""
+    real_data()
+    for name, make in (("photos", photos_table), ("clips", clips_table)):
+        if what in (name, "all"):
+            table = {"made by": f"strm compare {name} --seeds {seeds}"} | make(seeds, jobs)
+            path = Path(out_dir) / f"{name}.json"
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+            print(f"Wrote {path}.")
