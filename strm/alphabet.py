@@ -10,8 +10,8 @@ class Alphabet:
     """A fingerspelling alphabet: its still letters, and those that are a movement.
 
     `moving` maps a moving letter to the still letter it starts from, `paths` to the kind of stroke
-    it draws (see `strm.augment.drawn`). `extras` are labels that are not letters. `shapes` maps `held:…` labels (a moving letter's handshape without its movement)
-    to the class that such a clip counts as.
+    it draws (see `strm.augment.drawn`). `extras` are labels that are not letters. `shapes` maps `held:…`
+    labels (a moving letter's handshape without its movement) to the class that such a clip counts as.
     """
 
     name: str

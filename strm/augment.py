@@ -110,7 +110,7 @@ def vary(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _warp(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Play each stream faster or slower (0.6 to 1.4), and lose a few frames of some, bridged by straight lines."""
+    """Play each stream at another pace (0.6 to 1.4); lose a few frames of some, bridged by straight lines."""
     batch, frames = x.shape[:2]
     t = np.arange(frames) * rng.uniform(0.6, 1.4, (batch, 1)) + rng.uniform(-1.5, 1.5, (batch, 1))
     x = _at(x, np.clip(t, 0, frames - 1))
@@ -143,9 +143,8 @@ def splice(x: np.ndarray, y: np.ndarray, slow: np.ndarray, rng: np.random.Genera
     weights = np.where(slow[:, None], np.linspace(0.1, 1, frames), 0.7)
     other = rng.permutation(batch)
     longest = max(2, frames // 2)
-    n = rng.integers(2, longest + 1, (batch, 1)) * (
-        rng.random((batch, 1)) < 0.6
-    )  # frames of the other letter
+    begun = rng.integers(2, longest + 1, (batch, 1))
+    n = begun * (rng.random((batch, 1)) < 0.6)  # frames of the other letter
     before = now < n
     main = _take(x, np.maximum(now - n, 0))
     tail = _take(x[other], np.clip(frames - n + now, 0, frames - 1))

@@ -13,7 +13,7 @@ from strm.data import clips, hands, is_moving, people, sample_at
 
 CLIPS_PER_LETTER = 40  # windows of real clips, for each person and letter
 STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped twice
-# Drawn streams, in units of what an average still letter gets. The hook gets most: it varies most between people.
+# Drawn streams, in units of what an average still letter gets. People's hooks vary most, so it gets most.
 DRAWN = {"hook": 2.5, "zigzag": 2.0}
 HELD_START, HELD_STROKE, STOPPED = 0.7, 0.5, 0.25
 OWN_HAND = {"hook": 0.35, "zigzag": 1.0}  # how often a photo from the middle of the movement lends its hand
@@ -34,7 +34,7 @@ class Curriculum:
             self.clips.setdefault((clip.person, clip.label), []).append(clip.hands)
         labels = set(table["label"])
         if frames > 1:
-            # A still pose from a stroke must have a name, and a drawn stroke too where there is a hand to draw it.
+            # A still pose from a stroke must have a name, and so must a stroke that some hand can draw.
             labels |= {ASL.nothing}
             labels |= {
                 m for m, start in ASL.moving.items() if any(label in (m, start) for _, label in self.photos)
@@ -80,8 +80,8 @@ class Curriculum:
                 if not stroke:
                     self._add(self._window(x, rng)[None], label)
                     continue
-                # The whole stroke at two paces, each with a pause after it, and its beginning at its own pace; then
-                # a pose of it that stands still, and the pose it began with.
+                # The whole stroke at two paces, each with a pause after it, and its beginning at its own
+                # pace; then a pose of it that stands still, and the pose it began with.
                 strokes = [self._window(x, rng, latest=0.5), *(self._paused(x, rng) for _ in range(2))]
                 self._add(np.stack(strokes), label)
                 stopped = x[rng.integers(len(x) // 3, len(x), 1)]

@@ -80,13 +80,11 @@ def _read_one(path: Path, fps: float) -> pd.DataFrame:
         raise UserError(f"{path}: {error}") from None
     table["label"] = table["label"].fillna("").map(names)
     side = table["handedness"].str.casefold()
-    if not side.isin(["left", "right", ""]).all():
-        raise UserError(
-            f"{path}: handedness must be Left, Right or empty, not {table['handedness'][~side.isin(['left', 'right', ''])].iloc[0]!r}."
-        )
-    table["handedness"] = np.where(
-        side == "left", "Left", "Right"
-    )  # unknown is taken for the more common one
+    strange = table["handedness"][~side.isin(["left", "right", ""])]
+    if len(strange):
+        raise UserError(f"{path}: handedness must be Left, Right or empty, not {strange.iloc[0]!r}.")
+    # An unknown side is taken for the more common one.
+    table["handedness"] = np.where(side == "left", "Left", "Right")
     table["source"] = table["source"].where(table["source"] != "", path.name.split(".")[0])
     unnamed = table["clip"] == ""
     table["clip"] = table["clip"].where(~unnamed, [f"{path.name}:{row}" for row in range(len(table))])
@@ -159,12 +157,12 @@ def photo_features(table: pd.DataFrame) -> np.ndarray:
 
 
 def is_moving(table: pd.DataFrame) -> np.ndarray:
-    """Tell rows of clips from rows that are single photos (copies of one photo share clip and frame). [N] bool."""
+    """Tell rows of clips from single photos, whose copies share clip and frame. [N] bool."""
     return (table.groupby("clip")["frame"].transform("nunique") > 1).to_numpy()
 
 
 def clips(table: pd.DataFrame) -> list[Clip]:
-    """Return the clips of a table, in order, resampled to 15 frames a second; a photo is a clip of one frame."""
+    """Return a table's clips, in order, resampled to 15 frames a second; a photo is a clip of one frame."""
     table = table.reset_index(drop=True)
     points, moving = hands(table), is_moving(table)
     key = np.where(moving, table["clip"], table["clip"] + "#" + pd.Series(range(len(table))).astype(str))

@@ -1,4 +1,4 @@
-"""How well a model reads, in numbers that compare: accuracy, macro-F1, each letter, each signer, each source."""
+"""How well a model reads, in numbers that compare: accuracy, macro-F1, each letter, signer and source."""
 
 import json
 from collections import Counter
@@ -55,10 +55,10 @@ def model_input(bundle: Bundle, streams: np.ndarray) -> torch.Tensor:
 def evaluate(bundle: Bundle, table: pd.DataFrame, sequence_mode: bool = False) -> dict[str, Any]:
     """Judge a model on a table: single frames, or whole clips with `sequence_mode`.
 
-    Returns `n`, `accuracy` and `macro_f1` over the letters that both know, `per_letter` (recall), `per_signer`,
-    `per_source` (accuracy), `confusions` (true, read, how often) and, of labels that the model has no class for,
-    `unknown` (label: how often); with clips also `false_j`, `false_z` and their like: how often clips of other
-    letters are read as a moving one.
+    Returns `n`, `accuracy` and `macro_f1` over the letters that both know, `per_letter` (recall),
+    `per_signer`, `per_source` (accuracy), `confusions` (true, read, how often) and, of labels that the model
+    has no class for, `unknown` (label: how often); with clips also `false_j`, `false_z` and their like: how
+    often clips of other letters are read as a moving one.
     """
     if sequence_mode:
         units = clips(table)
