@@ -1,7 +1,7 @@
 """The tables of data/results: every net reads people whom its training left out, over several seeds.
 
-Real people's landmarks come from the folder that STRM_REAL_DATA names; only numbers are written. Nobody who judges
-stops, tunes or scales a training: the number of epochs is fixed, and the same for all nets.
+Real people's landmarks come from the folder that STRM_REAL_DATA names; only numbers are written. Nobody who
+judges stops or scales a training: the number of epochs is fixed, and the same for all nets.
 """
 
 import hashlib
@@ -71,7 +71,7 @@ def photo_table() -> pd.DataFrame:
 
 
 def _v1(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Train the first generation: an MLP of (128, 64) on 102 invariant features, the same photos, as varied."""
+    """Train the first generation: an MLP of (128, 64) on 102 features, the same photos, as varied."""
     lessons, rng = Curriculum(train, 1, PHOTOS.per_letter), np.random.default_rng(seed)
     drawn = [lessons.epoch(rng) for _ in range(4)]
     x = features102(np.concatenate([vary(x, rng)[:, 0] for x, _ in drawn]))
@@ -107,12 +107,16 @@ def _fit_and_judge(net: str, train: pd.DataFrame, test: pd.DataFrame, settings: 
 def _clip_task(net: str, fold: tuple[str, ...], motion: bool, seed: int) -> dict[str, Any]:
     photos, clips = real_tables()
     train, _ = split_by_signer(pd.concat([photos, clips], ignore_index=True), fold)
-    bundle = fit(train, Settings(**(asdict(CLIPS) | {"seed": seed, "motion": motion})), progress=False, net=NETS[net])
+    bundle = fit(
+        train, Settings(**(asdict(CLIPS) | {"seed": seed, "motion": motion})), progress=False, net=NETS[net]
+    )
     out: dict[str, Any] = {"parameters": sum(p.numel() for p in bundle.model.parameters())}
     for signer in fold:
         test = clips[(people(clips) == signer) & (clips["label"] != ASL.nothing).to_numpy()]
         report = evaluate(bundle, test, sequence_mode=True)
-        out[signer] = {k: report[k] for k in ("n", "accuracy", "macro_f1", "per_letter", "false_j", "false_z")}
+        out[signer] = {
+            k: report[k] for k in ("n", "accuracy", "macro_f1", "per_letter", "false_j", "false_z")
+        }
     return out
 
 
@@ -129,7 +133,19 @@ def _cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, An
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-CODE = {"alphabet", "augment", "compare", "curriculum", "data", "evaluate", "landmarks", "loss", "model", "rivals", "train"}
+CODE = {
+    "alphabet",
+    "augment",
+    "compare",
+    "curriculum",
+    "data",
+    "evaluate",
+    "landmarks",
+    "loss",
+    "model",
+    "rivals",
+    "train",
+}
 
 
 def _spread(values: list[float]) -> dict[str, Any]:
@@ -158,15 +174,23 @@ def photos_table(seeds: int, workers: int) -> dict[str, Any]:
         for measure in ("accuracy", "letter_mean"):
             rows = {a: [results[net, a, s][measure] for s in range(seeds)] for a in (*AUTHORS, "leaky")}
             one[measure] = {a: _spread(values) for a, values in rows.items()}
-            one[measure]["mean of authors"] = _spread([float(np.mean([rows[a][s] for a in AUTHORS])) for s in range(seeds)])
+            one[measure]["mean of authors"] = _spread(
+                [float(np.mean([rows[a][s] for a in AUTHORS])) for s in range(seeds)]
+            )
         out["nets"][net] = one
     return out
 
 
 def clips_table(seeds: int, workers: int) -> dict[str, Any]:
-    """Left-out signers' clips, 27-way: S-TRM with and without its state, MLP; with and without the motion slot."""
+    """Left-out signers' clips, 27-way: S-TRM, the same without a state, MLP; with and without motion."""
     # The longest trainings come first, so that no worker waits for the last one.
-    jobs = [(net, fold, motion, s) for net in NETS for s in range(seeds) for motion in (True, False) for fold in FOLDS]
+    jobs = [
+        (net, fold, motion, s)
+        for net in NETS
+        for s in range(seeds)
+        for motion in (True, False)
+        for fold in FOLDS
+    ]
     results = dict(zip(jobs, _run_all("clips", _clip_task, jobs, workers), strict=True))
     out: dict[str, Any] = {"settings": asdict(CLIPS), "seeds": seeds, "folds": FOLDS, "nets": {}}
     for net in NETS:
@@ -176,13 +200,16 @@ def clips_table(seeds: int, workers: int) -> dict[str, Any]:
             for fold in FOLDS:
                 for signer in fold:
                     reports = [results[net, fold, motion, s][signer] for s in range(seeds)]
-                    row = {key: _spread([r[key] for r in reports]) for key in ("accuracy", "false_j", "false_z")}
+                    row = {
+                        key: _spread([r[key] for r in reports]) for key in ("accuracy", "false_j", "false_z")
+                    }
                     if signer == "ayspi":  # only strokes, no other letter to take for one
                         del row["false_j"], row["false_z"]
                     for letter in ASL.moving:
                         if letter in reports[0]["per_letter"]:
                             values = [r["per_letter"][letter] for r in reports]
-                            row[letter], _ = _spread(values), means[letter].append(values)
+                            row[letter] = _spread(values)
+                            means[letter].append(values)
                     rows[signer] = row
             for letter, values in means.items():
                 rows[f"{letter} mean of signers"] = _spread(list(np.mean(values, axis=0)))

@@ -35,7 +35,7 @@ def clip_probabilities(bundle: Bundle, streams: list[np.ndarray]) -> np.ndarray:
                 for i in chosen
             ]
         )
-        x = model_input(bundle, padded)
+        x = model_input(padded, bundle.config["preprocessing"]["motion"])
         logits, _ = bundle.model.forward_sequence(x, lengths=torch.from_numpy(lengths))
         probability = logits.softmax(-1).double().numpy()
         for row, i in enumerate(chosen):
@@ -44,10 +44,10 @@ def clip_probabilities(bundle: Bundle, streams: list[np.ndarray]) -> np.ndarray:
     return out
 
 
-def model_input(bundle: Bundle, streams: np.ndarray) -> torch.Tensor:
-    """Return the numbers [B, S, 63] of streams [B, S, 21, 3], as this model was trained to see them."""
+def model_input(streams: np.ndarray, motion: bool = True) -> torch.Tensor:
+    """Return the numbers [B, S, 63] of right-handed streams [B, S, 21, 3]; without motion, slot 0 is 0."""
     x, _ = motion_features(streams)
-    if not bundle.config["preprocessing"]["motion"]:
+    if not motion:
         x[..., :3] = 0
     return torch.from_numpy(np.ascontiguousarray(x))
 

@@ -1,7 +1,8 @@
 """The Stateful Tiny Recursive Model: a small net that thinks several times about each frame and remembers.
 
 Symbols as in the paper (Jolicoeur-Martineau, "Less is More: Recursive Reasoning with Tiny Networks", 2025,
-arXiv:2510.04871): x the input, y the current answer, z the latent thought, n latent updates in each of T cycles.
+arXiv:2510.04871): x the input, y the current answer, z the latent thought, n latent updates in each of
+T cycles.
 Ours adds a memory: (y, z) is carried from one frame to the next.
 """
 
@@ -41,7 +42,7 @@ class TRM(nn.Module):
 
     1. e = W_in x + W_m y_prev: what is seen and what is remembered. It enters *every* update below. A state
        that were only the starting point would be washed out by a net that thinks towards a fixed point.
-    2. y = e, z = z_prev; then T times: n times z <- norm(z + latent(e, y, z)), once y <- norm(y + deep(y, z)).
+    2. y = e, z = z_prev. T times: n times z <- norm(z + latent(e, y, z)), once y <- norm(y + deep(y, z)).
        Each cycle gives an answer, logits_t = W_out y.
     3. Gates write the new state after the thinking: y_next = g y_prev + (1 - g) y, and z likewise.
     """
@@ -74,8 +75,8 @@ class TRM(nn.Module):
         self.gate_z = nn.Linear(2 * latent_dim, latent_dim)
         for gate in (self.gate_y, self.gate_z):
             nn.init.zeros_(gate.bias)  # half open: a memory that starts shut never learns what it is for
-        # Constants that travel with the weights: the scaler of x, fitted on the training part only, and the reset
-        # state (a buffer, not a parameter: so `prev_state=None` is a state like any other).
+        # Constants that travel with the weights: the scaler of x, fitted on the training part only, and the
+        # reset state (a buffer, not a parameter: so `prev_state=None` is a state like any other).
         self.register_buffer("mean", torch.zeros(input_dim))
         self.register_buffer("scale", torch.ones(input_dim))
         self.register_buffer("y_reset", torch.zeros(latent_dim))
@@ -93,12 +94,12 @@ class TRM(nn.Module):
         return self.see((x - self.mean) / self.scale)
 
     def think(self, seen: Tensor, state: State) -> tuple[list[Tensor], State]:
-        """Think about one encoded frame [B, latent_dim]: the T answers [B, latent_dim], and the next state."""
+        """Think about one encoded frame [B, latent_dim]: T answers [B, latent_dim], and the next state."""
         y_prev, z_prev = state
         e = seen + self.remember(y_prev)
         y, z, answers = e, z_prev, []
-        # latent(e, y, z) begins with one linear layer, so its three shares can be computed apart. That of e is the
-        # same in all updates of a frame, that of y within a cycle: exact, and a third cheaper.
+        # latent(e, y, z) begins with one linear layer, so its three shares can be computed apart. That of e
+        # is the same in all updates of a frame, that of y within a cycle: exact, and a third cheaper.
         of_e, of_y, of_z = self.latent.first.weight.split(e.shape[-1], dim=1)
         from_e = F.linear(e, of_e, self.latent.first.bias)
         for _ in range(self.T_deep):
@@ -111,7 +112,9 @@ class TRM(nn.Module):
         gate_z = torch.sigmoid(self.gate_z(torch.cat([z_prev, z], -1)))
         return answers, (gate_y * y_prev + (1 - gate_y) * y, gate_z * z_prev + (1 - gate_z) * z)
 
-    def forward(self, x, prev_state: State | None = None, return_all_outputs: bool = False, return_state: bool = False):
+    def forward(
+        self, x, prev_state: State | None = None, return_all_outputs: bool = False, return_state: bool = False
+    ):
         """Read one frame x [B, input_dim]: logits [B, C].
 
         With `return_all_outputs` the list of T logits instead; with `return_state` (that, (y, z)).
@@ -135,12 +138,14 @@ class TRM(nn.Module):
         """Read streams x [B, S, input_dim] frame by frame: (logits [B, S, C], state).
 
         The gradient crosses the frames (true backpropagation through time). `lengths` [B]: frames of each row
-        that count; later ones leave the state as it is. `reset` [B, S], bool: rows that forget before a frame.
+        that count; later ones leave the state as it is. `reset` [B, S], bool: who forgets before a frame.
         With `return_all_outputs` the list of T logits [B, S, C] takes the place of the last one.
         """
         seen = self.encode(x)  # all frames at once
         if seen.ndim != 3 or seen.shape[1] == 0:
-            raise ValueError(f"x must be [B, S, {self.mean.shape[0]}] with S of 1 or more, not {tuple(x.shape)}.")
+            raise ValueError(
+                f"x must be [B, S, {self.mean.shape[0]}] with S of 1 or more, not {tuple(x.shape)}."
+            )
         start = self.initial_state(len(seen))
         state = start if state is None else state
         frames: list[list[Tensor]] = []

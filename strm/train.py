@@ -1,7 +1,6 @@
 """Teach a model: single photos, or streams by true backpropagation through time."""
 
 import copy
-import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -16,15 +15,14 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from strm import __version__
+from strm import __version__, checkpoint
 from strm.alphabet import ASL
 from strm.augment import splice, vary
 from strm.bundle import Bundle, describe
 from strm.curriculum import Curriculum
 from strm.data import is_moving, people, read_table, split_by_signer
-from strm.evaluate import evaluate
+from strm.evaluate import evaluate, model_input
 from strm.files import UserError, replacing
-from strm.landmarks import motion_features
 from strm.loss import DeepSupervisionLoss
 from strm.model import TRM
 
@@ -57,22 +55,116 @@ class Settings:
 
 def device_of(name: str) -> torch.device:
     """Return the device called cpu, cuda, mps or auto; UserError where this machine has none."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        name = next(kind for kind in ("cuda", "mps", "cpu") if available[kind])
-    if not available.get(name, False):
-        raise UserError(
-            f"This machine has no {name} device that PyTorch can use: choose --device cpu or auto."
-        )
+        name = next(kind for kind in found if found[kind])
+    if not found.get(name, False):
+        raise UserError(f"This machine has no {name} device for PyTorch: choose --device cpu or auto.")
     return torch.device(name)
 
 
-def features(x: np.ndarray, motion: bool = True) -> Tensor:
-    """Turn right-handed streams [B, S, 21, 3] into the model's numbers [B, S, 63]; without motion, slot 0 is 0."""
-    numbers, _ = motion_features(x)
-    if not motion:
-        numbers[..., :3] = 0
-    return torch.from_numpy(np.ascontiguousarray(numbers))
+class Trainer:
+    """A training in progress: the model, its averaged weights, and what an epoch needs.
+
+    Everything random in an epoch comes from (seed, epoch), so that an interrupted training repeats exactly.
+    """
+
+    def __init__(self, table: pd.DataFrame, settings: Settings, net: Callable[..., nn.Module] | None):
+        self.settings, self.device = settings, device_of(settings.device)
+        torch.manual_seed(settings.seed)
+        frames = settings.seq_len if settings.sequence_mode else 1
+        self.lessons = Curriculum(table, frames, settings.per_letter)
+        self.classes = self.lessons.classes
+        if len(self.classes) < 2:
+            raise UserError(f"The training data has one class only ({self.classes[0]}): give two or more.")
+        if net is None:
+            self.model: Any = TRM(
+                num_classes=len(self.classes),
+                n_latent=settings.n_latent,
+                T_deep=settings.T_deep,
+                dropout=settings.dropout,
+            )
+        else:
+            self.model = net(num_classes=len(self.classes))
+        # A movement, and a pose that might still become one, show what they are only in the end.
+        self.slow = np.array([label in ASL.moving or label == ASL.nothing for label in self.classes])
+        x, y = self.lessons.epoch(np.random.default_rng([settings.seed, 0]))
+        self._fit_scaler(x)
+        self.model.to(self.device)
+        self.steps = max(1, len(y) // settings.batch_size)
+        weights, total = self.model.parameters(), settings.epochs * self.steps
+        self.optimiser = torch.optim.AdamW(weights, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, settings.lr, total)
+        self.loss = DeepSupervisionLoss(len(self.classes), settings.loss_decay, settings.label_smoothing)
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def lesson(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Return one batch, augmented: numbers [B, S, 63], targets [B, S], weights [B, S]."""
+        if self.settings.sequence_mode:
+            x, targets, weights = splice(vary(x, rng), y, self.slow[y], rng)
+        else:
+            x = np.repeat(vary(x, rng), LOOKS, 1)
+            targets, weights = np.repeat(y[:, None], LOOKS, 1), np.ones((len(y), LOOKS), np.float32)
+        return model_input(x, self.settings.motion), torch.from_numpy(targets), torch.from_numpy(weights)
+
+    def _fit_scaler(self, x: np.ndarray) -> None:
+        """Set mean and scale of the 63 numbers from what training will show, and from nothing else."""
+        rng = np.random.default_rng([self.settings.seed, 0])
+        some = rng.permutation(len(x))[:2000]
+        numbers = self.lesson(x[some], np.zeros(len(some), int), rng)[0].flatten(0, 1)
+        self.model.mean.copy_(numbers.mean(0))
+        self.model.scale.copy_(numbers.std(0).clamp_min(FLOOR))
+
+    def epoch(self, number: int, tell: Callable[[float], None]) -> float:
+        """Train one epoch; `tell` hears the mean loss after each step. Returns the epoch's."""
+        rng, size = np.random.default_rng([self.settings.seed, number]), self.settings.batch_size
+        torch.manual_seed(self.settings.seed * 100_003 + number)
+        x, y = self.lessons.epoch(rng)
+        order, total = rng.permutation(len(y)), 0.0
+        self.model.train()
+        for step in range(self.steps):
+            batch = order[step * size : (step + 1) * size]
+            numbers, targets, weights = (
+                part.to(self.device) for part in self.lesson(x[batch], y[batch], rng)
+            )
+            logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
+            loss = self.loss(logits, targets, weights)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimiser.step()
+            self.schedule.step()
+            self._average(number * self.steps + step)
+            total += loss.item()
+            tell(total / (step + 1))
+        return total / self.steps
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self.settings.ema, (1 + step) / (10 + step))  # early weights are soon forgotten
+        for name, value in self.model.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes while training."""
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimiser", "schedule")}
+        return parts | {"average": self.average}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Take up the state of an interrupted training."""
+        for name in ("model", "optimiser", "schedule"):
+            getattr(self, name).load_state_dict(state[name])
+        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
+
+    def bundle(self, weights: dict[str, Tensor], provenance: dict[str, Any]) -> Bundle:
+        """Return a copy of the model with these weights, in eval mode on the CPU, and its configuration."""
+        model = copy.deepcopy(self.model).cpu()
+        model.load_state_dict({name: value.cpu() for name, value in weights.items()})
+        if isinstance(model, TRM):
+            config = describe(model, self.classes, self.settings.dropout, self.settings.motion, provenance)
+        else:  # a rival is judged, never saved
+            config = {"class_names": self.classes, "preprocessing": {"motion": self.settings.motion}}
+        return Bundle(model.eval(), config)
 
 
 def fit(
@@ -80,183 +172,52 @@ def fit(
     settings: Settings,
     val: pd.DataFrame | None = None,
     progress: bool = True,
-    checkpoint: Path | None = None,
+    resume: Path | None = None,
     net: Callable[..., nn.Module] | None = None,
 ) -> Bundle:
     """Train on a table (`strm.data.read_table`) and return the model as a Bundle.
 
     val: people who choose the best epoch and stop the training; without them the number of epochs is fixed.
-    checkpoint: a file written after every epoch; where it exists and fits, training goes on from there.
+    resume: a file written after every epoch; where it exists and fits, training goes on from there.
     net: called with num_classes; by default the S-TRM of the settings. Same seed, same machine, same model.
     """
-    device = device_of(settings.device)
-    torch.manual_seed(settings.seed)
-    lessons = Curriculum(train, settings.seq_len if settings.sequence_mode else 1, settings.per_letter)
-    classes = lessons.classes
-    if len(classes) < 2:
-        raise UserError(
-            f"The training data has one class only ({classes[0]}): a classifier needs two or more."
-        )
-    if net is None:
-        model: Any = TRM(
-            num_classes=len(classes),
-            n_latent=settings.n_latent,
-            T_deep=settings.T_deep,
-            dropout=settings.dropout,
-        )
-    else:
-        model = net(num_classes=len(classes))
-    # A movement, and a pose that might still become one, show what they are only in the end.
-    slow = np.array([label in ASL.moving or label == ASL.nothing for label in classes])
-    first = lessons.epoch(np.random.default_rng([settings.seed, 0]))
-    _fit_scaler(model, first[0], settings)
-    model.to(device)
-    steps = max(1, len(first[1]) // settings.batch_size)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.lr, settings.epochs * steps)
-    loss_of = DeepSupervisionLoss(len(classes), settings.loss_decay, settings.label_smoothing)
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    run: dict[str, Any] = {"epoch": 0, "history": [], "best": -1.0, "best_state": None}
-    mark = _fingerprint(train, val, settings)
-    if checkpoint is not None and checkpoint.is_file():
-        saved = _resume(checkpoint, mark)
-        if saved:
-            model.load_state_dict(saved["model"])
-            optimiser.load_state_dict(saved["optimiser"])
-            schedule.load_state_dict(saved["schedule"])
-            average, run = saved["average"], saved["run"]
-
+    trainer = Trainer(train, settings, net)
+    mark = checkpoint.fingerprint(settings, train, val)
+    history: list[dict[str, float]] = []
+    best: dict[str, Any] = {"f1": -1.0, "epoch": 0, "weights": None}
+    if saved := checkpoint.load(resume, mark):
+        trainer.go_on(saved["trainer"])
+        history, best = saved["history"], saved["best"]
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    bar = Progress(*columns, TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn())
+    with bar if progress else nullcontext():
+        done = len(history) * trainer.steps
+        task = bar.add_task("training", total=settings.epochs * trainer.steps, completed=done, loss=0.0)
+        for number in range(len(history), settings.epochs):
+            if val is not None and number - best["epoch"] >= settings.patience:
+                break
+            loss = trainer.epoch(number, lambda mean: bar.update(task, advance=1, loss=mean))
+            history.append({"epoch": number + 1, "loss": loss})
+            if val is not None:
+                f1 = evaluate(trainer.bundle(trainer.average, {}), val, settings.sequence_mode)["macro_f1"]
+                history[-1]["val_macro_f1"] = f1
+                if f1 > best["f1"]:
+                    weights = {name: value.cpu().clone() for name, value in trainer.average.items()}
+                    best = {"f1": f1, "epoch": number + 1, "weights": weights}
+            if resume is not None:
+                state = {"trainer": trainer.state(), "history": history, "best": best}
+                checkpoint.save(resume, mark, state)
     provenance = {
         "strm": __version__,
         "torch": torch.__version__.split("+")[0],
         "settings": asdict(settings),
         "rows": len(train),
         "people": sorted(set(people(train))),
+        "epochs_trained": len(history),
     }
-
-    def as_bundle(state: dict[str, Tensor]) -> Bundle:
-        out = _copy_of(model, state)
-        if isinstance(out, TRM):
-            config = describe(out, classes, settings.dropout, settings.motion, provenance)
-        else:  # a rival
-            config = {"class_names": classes, "preprocessing": {"motion": settings.motion}, "metrics": {}}
-        return Bundle(out, config, run["history"])
-
-    bar = _bar() if progress else nullcontext()
-    with bar as shown:
-        task = shown.add_task("training", total=settings.epochs * steps, loss=0.0) if shown else None
-        if shown:
-            shown.update(task, completed=run["epoch"] * steps)
-        while run["epoch"] < settings.epochs:
-            epoch = run["epoch"]
-            # Everything random in an epoch comes from (seed, epoch): an interrupted run repeats exactly.
-            rng = np.random.default_rng([settings.seed, epoch])
-            torch.manual_seed(settings.seed * 100_003 + epoch)
-            x, y = lessons.epoch(rng)
-            order, total = rng.permutation(len(y)), 0.0
-            model.train()
-            for step in range(steps):
-                batch = order[step * settings.batch_size : (step + 1) * settings.batch_size]
-                numbers, targets, weights = _lesson(x[batch], y[batch], slow[y[batch]], settings, rng)
-                logits, _ = model.forward_sequence(numbers.to(device), return_all_outputs=True)
-                loss = loss_of(logits, targets.to(device), weights.to(device))
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-                optimiser.step()
-                schedule.step()
-                _average(average, model, settings.ema, epoch * steps + step)
-                total += loss.item()
-                if shown:
-                    shown.update(task, advance=1, loss=total / (step + 1))
-            run["epoch"] += 1
-            record = {"epoch": run["epoch"], "loss": total / steps}
-            if val is not None:
-                record["val_macro_f1"] = evaluate(as_bundle(average), val, settings.sequence_mode)["macro_f1"]
-                if record["val_macro_f1"] > run["best"]:
-                    run["best"], run["best_epoch"] = record["val_macro_f1"], run["epoch"]
-                    run["best_state"] = {name: value.clone() for name, value in average.items()}
-            run["history"].append(record)
-            if checkpoint is not None:
-                with replacing(checkpoint) as path:
-                    torch.save(
-                        {
-                            "mark": mark,
-                            "model": model.state_dict(),
-                            "optimiser": optimiser.state_dict(),
-                            "schedule": schedule.state_dict(),
-                            "average": average,
-                            "run": run,
-                        },
-                        path,
-                    )
-            if val is not None and run["epoch"] - run["best_epoch"] >= settings.patience:
-                break
-    bundle = as_bundle(run["best_state"] or average)
-    bundle.config["provenance"] = provenance | {"epochs_trained": run["epoch"]}
+    bundle = trainer.bundle(best["weights"] or trainer.average, provenance)
+    bundle.history = history
     return bundle
-
-
-def _copy_of(model: nn.Module, state: dict[str, Tensor]) -> Any:
-    out = copy.deepcopy(model).cpu()
-    out.load_state_dict({name: value.cpu() for name, value in state.items()})
-    return out.eval()
-
-
-def _lesson(
-    x: np.ndarray, y: np.ndarray, slow: np.ndarray, settings: Settings, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return one batch, augmented: numbers [B, S, 63], targets [B, S], weights [B, S]."""
-    if settings.sequence_mode:
-        x, targets, weights = splice(vary(x, rng), y, slow, rng)
-    else:
-        x = np.repeat(vary(x, rng), LOOKS, 1)
-        targets, weights = np.repeat(y[:, None], LOOKS, 1), np.ones((len(y), LOOKS), np.float32)
-    return features(x, settings.motion), torch.from_numpy(targets), torch.from_numpy(weights)
-
-
-def _fit_scaler(model: nn.Module, x: np.ndarray, settings: Settings) -> None:
-    """Set mean and scale of the 63 numbers from what training will show; a floor keeps noise small."""
-    rng = np.random.default_rng([settings.seed, 0])
-    some = rng.permutation(len(x))[:2000]
-    nothing_yet = np.zeros(len(some), int)
-    numbers = _lesson(x[some], nothing_yet, nothing_yet > 0, settings, rng)[0].flatten(0, 1)
-    model.mean.copy_(numbers.mean(0))
-    model.scale.copy_(numbers.std(0).clamp_min(FLOOR))
-
-
-@torch.no_grad()
-def _average(average: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
-    decay = min(decay, (1 + step) / (10 + step))  # early weights are soon forgotten
-    for name, value in model.state_dict().items():
-        average[name].lerp_(value, 1 - decay)
-
-
-def _bar() -> Progress:
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}"),
-    ]
-    return Progress(*columns, TimeRemainingColumn())
-
-
-def _fingerprint(train: pd.DataFrame, val: pd.DataFrame | None, settings: Settings) -> str:
-    """Name a run, so that a checkpoint of other data or settings is never continued."""
-    mark = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode())
-    for table in (train, val):
-        if table is not None:
-            mark.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
-    return mark.hexdigest()
-
-
-def _resume(checkpoint: Path, mark: str) -> dict[str, Any] | None:
-    try:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception:  # a damaged checkpoint costs a new start, no more
-        return None
-    return saved if isinstance(saved, dict) and saved.get("mark") == mark else None
 
 
 def run(
@@ -268,21 +229,15 @@ def run(
 ) -> Bundle:
     """Do what `strm train` does: read, split, fit, save the three files and metrics.json into `out_dir`."""
     device_of(settings.device)  # say so before reading a large file
-    table = read_table(csv, fps)
-    train, val = split_by_signer(table, val_signers) if val_signers else (table, None)
+    train, val = read_table(csv, fps), None
+    if val_signers:
+        train, val = split_by_signer(train, val_signers)
     if settings.sequence_mode and not is_moving(train).any():
-        print(
-            "No clips here, only photos: training on held streams and drawn strokes made from them.",
-            file=sys.stderr,
-        )
-    out_dir = Path(out_dir)
-    checkpoint = out_dir / "checkpoint.pt"
-    bundle = fit(train, settings, val, checkpoint=checkpoint)
-    metrics: dict[str, Any] = {
-        "history": bundle.history,
-        "train_rows": len(train),
-        "people": sorted(set(people(train))),
-    }
+        print("No clips, only photos: training on held streams and drawn strokes of them.", file=sys.stderr)
+    out_dir, unfinished = Path(out_dir), Path(out_dir) / "checkpoint.pt"
+    bundle = fit(train, settings, val, resume=unfinished)
+    metrics: dict[str, Any] = {"train_rows": len(train), "people": sorted(set(people(train)))}
+    metrics["history"] = bundle.history
     if val is not None:
         metrics["val_signers"] = val_signers
         metrics["val"] = evaluate(bundle, val, settings.sequence_mode)
@@ -290,6 +245,6 @@ def run(
     bundle.save(out_dir)
     with replacing(out_dir / "metrics.json") as path:
         path.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    checkpoint.unlink(missing_ok=True)
+    unfinished.unlink(missing_ok=True)
     print(f"Saved a model of {len(bundle.class_names)} classes in {out_dir}.")
     return bundle

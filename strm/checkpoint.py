@@ -1,0 +1,38 @@
+"""Go on after an interruption: a training's state in one file, which fits its own data and settings only."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from strm.files import replacing
+
+
+def fingerprint(settings: Any, *tables: pd.DataFrame | None) -> str:
+    """Name a training by its settings and its data: another one's checkpoint is never continued."""
+    mark = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode())
+    for table in tables:
+        if table is not None:
+            mark.update(pd.util.hash_pandas_object(table, index=False).to_numpy().tobytes())
+    return mark.hexdigest()
+
+
+def save(path: Path, mark: str, state: dict[str, Any]) -> None:
+    """Write `state` (tensors, numbers, lists and dictionaries of them) under its training's mark."""
+    with replacing(path) as temporary:
+        torch.save({"mark": mark, "state": state}, temporary)
+
+
+def load(path: Path | None, mark: str) -> dict[str, Any] | None:
+    """Return what was saved under this mark; None where there is nothing, or nothing that fits."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # torch raises many kinds for a damaged file; it costs a new start, no more
+        return None
+    return saved["state"] if isinstance(saved, dict) and saved.get("mark") == mark else None
