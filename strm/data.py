@@ -14,11 +14,12 @@ import pandas as pd
 
 from strm.alphabet import ASL
 from strm.files import UserError
-from strm.landmarks import FPS, POINTS, motion_features, right_handed
+from strm.landmarks import FPS, KNUCKLES, POINTS, SMALLEST_PALM, motion_features, right_handed
 
 COORDINATES = [f"{axis}{i}" for i in range(POINTS) for axis in "xyz"]
 TEXT = {"source": "", "signer": "", "clip": "", "handedness": ""}
 NUMBERS = {"frame": np.nan, "t_ms": np.nan, "score": np.nan, "width": np.nan, "height": np.nan}
+LARGEST = 1e15  # beyond it, nothing that a camera saw: as good as infinite
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     for name in (*NUMBERS, *COORDINATES):
         text, number = table[name], pd.to_numeric(table[name], errors="coerce")
         fail((number.isna() & text.notna()).to_numpy(), name, "is not a number")
-        fail(np.isinf(number).to_numpy(), name, "is infinite: leave out frames without a hand")
+        fail((number.abs() > LARGEST).to_numpy(), name, "is infinite: leave out frames without a hand")
         if name[0] in "xy" and name in COORDINATES:
             fail(number.isna().to_numpy(), name, "is empty: leave out frames without a hand")
         table[name] = number
@@ -113,7 +114,10 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     for name in ("width", "height"):
         fail((table[name] <= 0).to_numpy(), name, "must be positive")
     # Without a size the picture is taken for a square; a plain 63-column table says no more.
-    table[["width", "height"]] = table[["width", "height"]].fillna(1.0)
+    table.loc[table[["width", "height"]].isna().any(axis=1), ["width", "height"]] = 1.0
+    points = hands(table)
+    palm = np.linalg.norm(points[:, KNUCKLES] - points[:, :1], axis=-1).mean(-1)
+    fail(palm < SMALLEST_PALM, "the hand", "has no size: leave out frames without a hand")
 
 
 def people(table: pd.DataFrame) -> np.ndarray:
