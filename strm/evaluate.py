@@ -2,6 +2,8 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,17 @@ from strm.data import Clip, clips, hands, people, read_table
 from strm.landmarks import motion_features
 
 BATCH = 512
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one core. A net this small leaves two of them waiting for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.inference_mode()

@@ -21,7 +21,7 @@ from strm.augment import splice, vary
 from strm.bundle import Bundle, describe
 from strm.curriculum import Curriculum
 from strm.data import is_moving, people, read_table, split_by_signer
-from strm.evaluate import evaluate, model_input
+from strm.evaluate import evaluate, model_input, one_thread
 from strm.files import UserError, replacing
 from strm.loss import DeepSupervisionLoss
 from strm.model import TRM
@@ -190,7 +190,7 @@ def fit(
         history, best = saved["history"], saved["best"]
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     bar = Progress(*columns, TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn())
-    with bar if progress else nullcontext():
+    with one_thread(), bar if progress else nullcontext():
         done = len(history) * trainer.steps
         task = bar.add_task("training", total=settings.epochs * trainer.steps, completed=done, loss=0.0)
         for number in range(len(history), settings.epochs):
