@@ -145,7 +145,11 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _add_compare(add: Add) -> None:
     parser = add("compare", "make the tables of data/results (needs STRM_REAL_DATA)", _compare)
     parser.add_argument(
-        "what", nargs="?", choices=["photos", "clips", "all"], default="all", help="which tables (all)"
+        "what",
+        nargs="?",
+        choices=["photos", "clips", "all", "weights"],
+        default="all",
+        help="which tables (all), or the weights that ship",
     )
     parser.add_argument(
         "--out_dir", default="data/results", metavar="DIR", help="where they go (data/results)"
