@@ -6,6 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from strm.alphabet import ASL
 from strm.bundle import WEIGHTS, load
 from strm.landmarks import Hand
 from strm.read import FINGERS, PALM
@@ -97,7 +98,9 @@ def show_confusions(true: Sequence[str], read: Sequence[str], classes: Sequence[
     return figure
 
 
-def hand_to_letter(path: str | Path, letter: str = "Y", seed: int = 1, model: str | Path = WEIGHTS) -> None:
+def hand_to_letter(
+    path: str | Path, letter: str = ASL.still[-1], seed: int = 1, model: str | Path = WEIGHTS
+) -> None:
     """Draw the book's one picture into a PNG: a photo, its 21 points, their 63 numbers, the letter read.
 
     Each letter and seed is another photo; model: the folder of the model that reads it.
