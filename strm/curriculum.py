@@ -10,6 +10,7 @@ import pandas as pd
 from strm.alphabet import ASL
 from strm.augment import drawn, held
 from strm.data import clips, hands, is_moving, people, sample_at
+from strm.files import UserError
 
 CLIPS_PER_LETTER = 40  # windows of real clips, for each person and letter
 STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped twice
@@ -33,12 +34,19 @@ class Curriculum:
         for clip in clips(table[moving]) if frames > 1 and moving.any() else []:
             self.clips.setdefault((clip.person, clip.label), []).append(clip.hands)
         labels = set(table["label"])
+        if len(labels) < 2:
+            raise UserError(
+                f"The training data has one class only ({labels.pop()}): a classifier needs two or more."
+            )
         if frames > 1:
-            # A still pose from a stroke must have a name, and so must a stroke that some hand can draw.
-            labels |= {ASL.nothing}
-            labels |= {
+            # What strokes begin with and what they leave behind must have names, and so must a stroke that
+            # some hand can draw.
+            filmed = {label for _, label in self.clips if label in ASL.moving}
+            drawable = {
                 m for m, start in ASL.moving.items() if any(label in (m, start) for _, label in self.photos)
             }
+            labels |= drawable | {ASL.moving[label] for label in filmed}
+            labels |= {ASL.nothing} if drawable or filmed else set()
         self.classes = ASL.order(labels)
 
     @staticmethod
@@ -97,11 +105,14 @@ class Curriculum:
 
     def _paused(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Play a whole stroke in part of our length, then hold its end: what was seen must be remembered."""
-        length = rng.integers(self.frames // 2, self.frames + 1)
+        length = rng.integers(max(2, self.frames // 2), self.frames + 1)
         return sample_at(x, np.minimum(np.arange(self.frames) / (length - 1), 1) * (len(x) - 1))
 
     def _movement(self, rng: np.random.Generator) -> None:
-        still = sum(label in ASL.still for label in self._y) / max(1, len({*self._y} & {*ASL.still}))
+        still_letters = len({*self._y} & {*ASL.still})
+        still = (
+            sum(label in ASL.still for label in self._y) / still_letters if still_letters else self.per_letter
+        )
         for letter, start in ASL.moving.items():
             own = [photos for (_, label), photos in sorted(self.photos.items()) if label == letter]
             starts = [photos for (_, label), photos in sorted(self.photos.items()) if label == start]
@@ -113,7 +124,9 @@ class Curriculum:
             def lend(
                 amount: float, own: list = own, starts: list = starts, share: float = share
             ) -> np.ndarray:  # hands of random people, own poses of the movement or its starting pose
-                pools = [own if rng.random() < share else starts for _ in range(round(amount * still))]
+                pools = [
+                    own if rng.random() < share else starts for _ in range(max(1, round(amount * still)))
+                ]
                 people_ = [pool[rng.integers(len(pool))] for pool in pools]
                 return np.stack([photos[rng.integers(len(photos))] for photos in people_])
 
