@@ -144,7 +144,7 @@ def splice(x: np.ndarray, y: np.ndarray, slow: np.ndarray, rng: np.random.Genera
     other = rng.permutation(batch)
     longest = max(2, frames // 2)
     begun = rng.integers(2, longest + 1, (batch, 1))
-    n = begun * (rng.random((batch, 1)) < 0.6)  # frames of the other letter
+    n = np.minimum(begun, frames - 1) * (rng.random((batch, 1)) < 0.6)  # frames of the other letter
     before = now < n
     main = _take(x, np.maximum(now - n, 0))
     tail = _take(x[other], np.clip(frames - n + now, 0, frames - 1))
