@@ -290,6 +290,7 @@ def test_strokes_move_and_their_still_poses_are_nothing_or_where_they_began(tmp_
     for letter in letters:
         moving, start = extent(x[labels == letter]), extent(x[labels == ASL.moving[letter]])
         assert np.median(moving) > 3 * np.median(start)
+        assert np.percentile(moving, 3) > 0.35, "a still pose is no movement"
     assert np.percentile(extent(x[labels == ASL.nothing]), 90) < 0.8
     assert (labels == ASL.nothing).sum() > 20
 
@@ -308,8 +309,7 @@ def test_a_photo_of_a_movement_is_never_a_still_letter(tmp_path):
     )
     _, x, labels = taught(photos("AIJ", people=3, each=5), tmp_path, per_letter=20)
     assert {*labels[is_pose(x, "J")]} == {"J", ASL.nothing}
-    still = (extent(x) < 0.15) & is_pose(x, "J") & (labels == "J")
-    assert still.sum() <= 0.1 * (labels == "J").sum(), "held still it is nothing"
+    assert np.percentile(extent(x[labels == "J"]), 3) > 0.35, "held still it is nothing"
     _, x, labels = taught(photos("AIJ", people=3, each=5), tmp_path, frames=1)
     assert {*labels[is_pose(x, "J")]} == {"J"}, "a table of photos only says what it says"
 
