@@ -75,8 +75,6 @@ class Trainer:
         frames = settings.seq_len if settings.sequence_mode else 1
         self.lessons = Curriculum(table, frames, settings.per_letter)
         self.classes = self.lessons.classes
-        if len(self.classes) < 2:
-            raise UserError(f"The training data has one class only ({self.classes[0]}): give two or more.")
         if net is None:
             self.model: Any = TRM(
                 num_classes=len(self.classes),
@@ -182,6 +180,8 @@ def fit(
     net: called with num_classes; by default the S-TRM of the settings. Same seed, same machine, same model.
     """
     trainer = Trainer(train, settings, net)
+    if val is not None and not set(val["label"]) & set(trainer.classes):
+        raise UserError("The validation signers show no letter that the others do: choose other ones.")
     mark = checkpoint.fingerprint(settings, train, val)
     history: list[dict[str, float]] = []
     best: dict[str, Any] = {"f1": -1.0, "epoch": 0, "weights": None}
