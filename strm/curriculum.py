@@ -13,7 +13,7 @@ from strm.data import clips, hands, is_moving, people, sample_at
 from strm.files import UserError
 
 CLIPS_PER_LETTER = 40  # windows of real clips, for each person and letter
-STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped twice
+STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped once
 # Drawn streams, in units of what an average still letter gets. People's hooks vary most, so it gets most.
 DRAWN = {"hook": 2.5, "zigzag": 2.0}
 HELD_START, HELD_STROKE, STOPPED = 0.7, 0.5, 0.25
