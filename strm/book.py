@@ -94,8 +94,11 @@ def _execute(root: Path, page: str, executed: Path, logs: Path) -> None:
     import papermill
 
     executed.parent.mkdir(parents=True, exist_ok=True)
-    # The kernel must find this interpreter's `strm`, and leave no folders of its own beside the chapters.
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    # The kernel inherits these. A chapter's nets are small: threads would wait for each other, for minutes if
+    # the computer has other work.
+    quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    for name, value in quiet.items():
+        os.environ.setdefault(name, value)
     source = root / f"{page}.ipynb"
     with replacing(executed) as temporary:
         # Papermill goes by the suffix.

@@ -328,6 +328,16 @@ def test_what_is_executed_again(tmp_path):
             book.run(out, root=root)
 
 
+def test_a_chapter_computes_on_one_core(tmp_path, monkeypatch):
+    """Its nets are small: on several busy cores they would wait for each other."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    code = "import os\nprint('cores', os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    out = tmp_path / "out"
+    book.run(out, root=mini_book(tmp_path / "root", code))
+    assert "cores 1 1" in (out / "executed" / "book" / "01_one.ipynb").read_text("utf-8")
+
+
 def test_the_pages_are_served_to_this_machine(tmp_path, monkeypatch):
     (tmp_path / "index.html").write_text("hello", "utf-8")
     answers = []
