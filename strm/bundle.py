@@ -12,12 +12,12 @@ from sklearn.preprocessing import StandardScaler
 
 from strm.alphabet import ASL
 from strm.files import UserError, replacing
-from strm.landmarks import FPS, PALM_MS, WRIST_MS
+from strm.landmarks import FEATURES, FPS, PALM_MS, WRIST_MS
 from strm.model import TRM
 
 WEIGHTS_FILE, CONFIG_FILE, SCALER_FILE = "trm_best.pt", "trm_config.json", "trm_scaler.joblib"
 SHAPE = ("input_dim", "num_classes", "latent_dim", "hidden_dim", "n_latent", "T_deep")
-LARGEST = 10_000  # no honest size of this model is larger: a hostile config must not fill the memory
+LARGEST = 1024  # no honest size of this model is larger: a hostile config must not fill the memory
 _HERE = Path(__file__).parent
 # The weights that ship: data/weights in a checkout, inside the package once installed.
 WEIGHTS = next(
@@ -124,7 +124,7 @@ def load(folder: str | Path) -> Bundle:
 def _config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not a readable JSON file ({type(error).__name__}): copy it again."
         ) from None
@@ -134,15 +134,30 @@ def _config(path: Path) -> dict[str, Any]:
     for name in SHAPE:
         if type(config.get(name)) is not int or not 1 <= config[name] <= LARGEST:
             raise UserError(f"{broken} {name}.")
+    if config["input_dim"] != FEATURES:
+        raise UserError(f"{broken} input_dim: a hand has {FEATURES} numbers.")
     if not isinstance(config.get("dropout"), int | float) or not 0 <= config["dropout"] < 1:
         raise UserError(f"{broken} dropout.")
+    if not isinstance(config.get("fps"), int | float) or not 1 <= config["fps"] <= LARGEST:
+        raise UserError(f"{broken} fps.")
     names = config.get("class_names")
     if (
         not isinstance(names, list)
         or len(names) != config["num_classes"]
         or not all(isinstance(n, str) for n in names)
+        or len(set(names)) != len(names)
     ):
         raise UserError(f"{broken} class_names.")
+    alphabet, preprocessing = config.get("alphabet"), config.get("preprocessing")
+    if (
+        not isinstance(alphabet, dict)
+        or not isinstance(alphabet.get("moving"), dict)
+        or not all(isinstance(start, str) for start in alphabet["moving"].values())
+        or not isinstance(alphabet.get("nothing"), str)
+    ):
+        raise UserError(f"{broken} alphabet.")
+    if not isinstance(preprocessing, dict) or not isinstance(preprocessing.get("motion"), bool):
+        raise UserError(f"{broken} preprocessing.")
     if not isinstance(config.get("weights_sha256"), str):
         raise UserError(f"{broken} weights_sha256.")
     return config
