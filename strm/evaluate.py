@@ -70,8 +70,9 @@ def evaluate(bundle: Bundle, table: pd.DataFrame, sequence_mode: bool = False) -
 
     Returns `n`, `accuracy` and `macro_f1` over the letters that both know, `per_letter` (recall),
     `per_signer`, `per_source` (accuracy), `confusions` (true, read, how often) and, of labels that the model
-    has no class for, `unknown` (label: how often); with clips also `false_j`, `false_z` and their like: how
-    often clips of other letters are read as a moving one.
+    has no class for, `unknown` (label: how often), and `absent`, the classes that the table does not show;
+    with clips also `false_j`, `false_z` and their like: how often clips of other letters are read as a moving
+    one.
     """
     if sequence_mode:
         units = clips(table)
@@ -89,7 +90,8 @@ def evaluate(bundle: Bundle, table: pd.DataFrame, sequence_mode: bool = False) -
     report = score(
         true, read, np.array([u.person for u in known]), np.array([u.source for u in known]), sequence_mode
     )
-    return report | {"unknown": dict(unknown)}
+    absent = [name for name in bundle.class_names if name not in report["per_letter"]]
+    return report | {"unknown": dict(unknown), "absent": absent}
 
 
 def score(
@@ -133,6 +135,7 @@ def run(
         print(json.dumps(report))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -144,7 +147,7 @@ def run(
     for kind in ("per_letter", "per_signer", "per_source"):
         table = Table(kind.replace("_", " "), "accuracy")
         for name, value in report[kind].items():
-            table.add_row(name, f"{value:.3f}")
+            table.add_row(escape(name), f"{value:.3f}")  # a name may hold brackets
         console.print(table)
     for true, read, count in report["confusions"][:10]:
         console.print(f"{true} read as {read}: {count}")
@@ -153,3 +156,5 @@ def run(
             console.print(f"{key.replace('_', ' ').upper()}: {report[key]:.4f} of the clips of other letters")
     for label, count in report["unknown"].items():
         console.print(f"Not judged: {count} {unit} of {label}, which this model has no class for.")
+    if report["absent"]:
+        console.print(f"Not judged: {', '.join(report['absent'])}, of which there are no {unit}.")
