@@ -16,18 +16,21 @@ MODELS = "outputs/models"
 Add = Callable[..., argparse.ArgumentParser]
 
 
-def _positive(kind: type) -> Callable[[str], float]:
+def _number(kind: type, fits: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
     def number(text: str) -> float:
         value = kind(text)
-        if not value > 0:
-            raise argparse.ArgumentTypeError(f"{text} is not greater than 0")
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
         return value
 
     number.__name__ = kind.__name__  # argparse names it when the text is no number at all
     return number
 
 
-count, rate = _positive(int), _positive(float)
+count = _number(int, lambda value: value > 0, "greater than 0")
+rate = _number(float, lambda value: 0 < value < float("inf"), "greater than 0 and finite")
+share = _number(float, lambda value: 0 <= value < 1, "at least 0 and below 1")
+seed = _number(int, lambda value: value >= 0, "0 or greater")
 
 
 def _add_images(add: Add) -> None:
@@ -92,8 +95,8 @@ def _add_train(add: Add) -> None:
     )
     parser.add_argument("--n_latent", type=count, default=6, metavar="N", help="updates of z in a cycle (6)")
     parser.add_argument("--T_deep", type=count, default=3, metavar="N", help="cycles a frame (3)")
-    parser.add_argument("--dropout", type=float, default=0.1, help="share of hidden numbers left out (0.1)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same model (0)")
+    parser.add_argument("--dropout", type=share, default=0.1, help="share of hidden numbers left out (0.1)")
+    parser.add_argument("--seed", type=seed, default=0, help="the same seed gives the same model (0)")
     parser.add_argument(
         "--val_signers",
         nargs="+",
