@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret", "tresajoby")
 FOLDS = (("tresajoby",), ("traduttore/cam",), ("ayspi", "traduttore/alex"), ("yash", "traduttore/danial"))
 WHOLE_STROKE = 0.85  # a recorded stroke that is cut off is left out
 SHAPE: dict[str, Any] = {"n_latent": 2, "T_deep": 2, "dropout": 0.1}
-PHOTOS = Settings(epochs=30, batch_size=256, lr=2e-3, **SHAPE)
+PHOTOS = Settings(epochs=16, batch_size=256, lr=2e-3, **SHAPE)
 CLIPS = Settings(epochs=4, batch_size=128, lr=2e-3, sequence_mode=True, seq_len=24, per_letter=30, **SHAPE)
 NETS: dict[str, Callable | None] = {
     "strm": None,
@@ -59,7 +60,13 @@ def real_data() -> Path:
 
 def real_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (photos, clips) of real people, without the strokes that were cut off."""
-    photos, clips = (read_table(real_data() / f"{name}.csv.gz") for name in ("photos", "clips"))
+    return tables_of(real_data())
+
+
+@lru_cache(maxsize=1)
+def tables_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the two tables of a folder once; nobody changes them."""
+    photos, clips = (read_table(folder / f"{name}.csv.gz") for name in ("photos", "clips"))
     match = pd.to_numeric(clips["stroke_match"], errors="coerce")
     return photos, clips[~(match < WHOLE_STROKE)].reset_index(drop=True)
 
@@ -211,7 +218,7 @@ def clips_table(seeds: int, workers: int) -> dict[str, Any]:
                             values = [r["per_letter"][letter] for r in reports]
                             row[letter] = _spread(values)
                             means[letter].append(values)
-                    rows[signer] = row
+                    rows[signer.replace("/", "_")] = row
             for letter, values in means.items():
                 rows[f"mean_{letter}"] = _spread(list(np.mean(values, axis=0)))
             every = [v for values in means.values() for v in values]

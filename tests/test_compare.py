@@ -1,0 +1,148 @@
+"""The tables of data/results: who judges was never learned from, and the figures of the book hold."""
+
+import json
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from strm import compare
+from strm.data import COORDINATES, people
+from strm.files import UserError
+from strm.rivals import MLP
+
+RESULTS = Path(__file__).parents[1] / "data" / "results"
+AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret")
+SIGNERS = ("tresajoby", "traduttore/cam", "traduttore/alex", "traduttore/danial", "ayspi", "yash")
+
+
+def rows(signer, label, clip, frames, **extra):
+    rng = np.random.default_rng(abs(hash((signer, label, clip))) % 2**32)
+    points = rng.uniform(0.3, 0.7, (frames, 63))
+    table = pd.DataFrame(points, columns=COORDINATES)
+    named = {"label": label, "source": signer.split("/")[0], "signer": signer, "clip": clip}
+    size = {"frame": range(frames), "t_ms": np.arange(frames) * 66.0, "width": 640, "height": 480}
+    return table.assign(**named, **size, handedness="Right", **extra)
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A folder like that of the real people's landmarks, with made-up hands of the same names."""
+    photos = [rows(a, label, f"{a}/{label}", 1) for a in AUTHORS for label in "ABD"]
+    clips = [
+        rows(s, label, f"{s}/{label}/{i}", 8, stroke_match=match)
+        for s in SIGNERS
+        for label in ("A", "B", "J", "Z", "held:J", "word:hello")
+        for i, match in enumerate((0.95, 0.2))
+    ]
+    clips += [rows("tresajoby", label, f"tresajoby/one/{label}", 1) for label in "ABD"]
+    for name, parts in (("photos", photos), ("clips", clips)):
+        pd.concat(parts).to_csv(tmp_path / f"{name}.csv.gz", index=False)
+    compare.tables_of.cache_clear()
+    monkeypatch.setenv("STRM_REAL_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """What `fit` was asked to learn from; it returns an untrained net at once."""
+    from strm.bundle import Bundle
+
+    seen = []
+
+    def fit(train, settings, progress=True, net=None, **_):
+        seen.append((set(people(train)), settings, train))
+        torch.manual_seed(settings.seed)
+        names = sorted(set(train["label"]))
+        return Bundle(
+            MLP(num_classes=len(names)).eval(),
+            {"class_names": names, "preprocessing": {"motion": settings.motion}},
+        )
+
+    monkeypatch.setattr(compare, "fit", fit)
+    monkeypatch.setattr(joblib, "Parallel", lambda **_: lambda calls: (f(*a, **k) for f, a, k in calls))
+    return seen
+
+
+def test_no_training_of_clips_has_met_its_judges(stand_in, trainings):
+    compare.run("clips", stand_in / "results", seeds=2, jobs=1)
+    table = json.loads((stand_in / "results" / "clips.json").read_text("utf-8"))
+    judged = list(compare.FOLDS)
+    assert sorted(s for fold in judged for s in fold) == sorted(SIGNERS), "each signer judges once"
+    assert len(trainings) == len(compare.NETS) * 2 * 2 * len(judged), "nets, seeds, with and without the slot"
+    for met, _, _ in trainings:
+        assert any(met.isdisjoint(fold) for fold in judged), "some fold is wholly left out"
+        assert len(met) == len({*AUTHORS, *SIGNERS}) - next(len(f) for f in judged if met.isdisjoint(f))
+    for net in table["nets"].values():
+        for signer in SIGNERS:
+            assert len(net[signer.replace("/", "_")]["accuracy"]["seeds"]) == 2
+        assert net["mean_moving"]["sd"] is not None
+
+
+def test_cut_off_strokes_teach_nobody(stand_in):
+    _, clips = compare.real_tables()
+    assert (pd.to_numeric(clips["stroke_match"]) >= compare.WHOLE_STROKE).sum() > 0
+    assert not (pd.to_numeric(clips["stroke_match"]) < compare.WHOLE_STROKE).any()
+
+
+def test_photos_are_still_letters_and_no_held_shapes(stand_in):
+    table = compare.photo_table()
+    assert set(table["label"]) == {"A", "B", "D"}, "24-way: no moving letter, and held:J is no photo of an I"
+
+
+def test_no_training_of_photos_has_met_its_judge(stand_in, trainings, monkeypatch):
+    report = {"parameters": 1, "n": 1, "accuracy": 0.5, "macro_f1": 0.5, "per_letter": {"A": 0.5}}
+    monkeypatch.setattr(compare, "_v1", lambda *_: report)
+    compare.run("photos", stand_in / "results", seeds=2, jobs=1)
+    everyone = {*AUTHORS, *SIGNERS}
+    left_out = [tuple(everyone - met) for met, _, _ in trainings]
+    for author in compare.AUTHORS:
+        assert left_out.count((author,)) == 2 * 2, "two nets, two seeds, this author alone left out"
+    table = json.loads((stand_in / "results" / "photos.json").read_text("utf-8"))
+    assert set(table["nets"]["strm"]["accuracy"]) == {*compare.AUTHORS, "leaky", "mean_of_authors"}
+
+
+def test_an_interrupted_comparison_goes_on(stand_in, trainings):
+    compare.run("clips", stand_in / "results", seeds=1, jobs=1)
+    done = len(trainings)
+    compare.run("clips", stand_in / "results", seeds=1, jobs=1)
+    assert len(trainings) == done, "what was trained is not trained again"
+
+
+@pytest.mark.parametrize("folder", [None, "", "nowhere"])
+def test_without_the_data_it_says_so(folder, monkeypatch, tmp_path):
+    monkeypatch.delenv("STRM_REAL_DATA", raising=False)
+    if folder is not None:
+        monkeypatch.setenv("STRM_REAL_DATA", folder and str(tmp_path / folder))
+    with pytest.raises(UserError, match="STRM_REAL_DATA"):
+        compare.run("photos", tmp_path, 3, 1)
+    assert not any(tmp_path.iterdir()), "nothing is half written"
+
+
+def table(name):
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+
+
+def test_the_photo_table_holds_what_the_book_says():
+    nets = table("photos")["nets"]
+    for net in nets.values():
+        accuracy = net["accuracy"]
+        assert all(len(row["seeds"]) >= 3 for row in accuracy.values())
+        means = [accuracy[a]["mean"] for a in compare.AUTHORS]
+        assert np.isclose(np.mean(means), accuracy["mean_of_authors"]["mean"], atol=1e-3)
+        assert accuracy["leaky"]["mean"] > accuracy["mean_of_authors"]["mean"] + 0.04, "what a leak hides"
+    strm = nets["strm"]["accuracy"]
+    assert min(strm[a]["mean"] for a in compare.AUTHORS) >= 0.78, "no author is read less well than this"
+    assert strm["mean_of_authors"]["mean"] >= 0.90
+
+
+def test_the_clip_table_holds_what_the_book_says():
+    nets = table("clips")["nets"]
+    assert nets["strm"]["mean_moving"]["mean"] >= 0.90, "J and Z of six signers, each left out"
+    for signer in ("yash", "traduttore_alex", "traduttore_cam", "traduttore_danial"):
+        assert nets["strm"][signer]["accuracy"]["mean"] >= 0.85, signer
+    assert {f"{net}{slot}" for net in compare.NETS for slot in ("", "_without_slot")} == set(nets)
