@@ -43,7 +43,12 @@ class Bundle:
         return self.config["class_names"]
 
     def save(self, folder: str | Path) -> None:
-        """Write weights, configuration and, for users of scikit-learn, the scaler (never read back)."""
+        """Write weights, configuration and, for users of scikit-learn, the scaler (never read back).
+
+        Raises UserError for a model that diverged: `load` would refuse it.
+        """
+        if not all(torch.isfinite(value).all() for value in self.model.state_dict().values()):
+            raise UserError("The training diverged, its weights are no numbers: choose a smaller --lr.")
         folder = Path(folder)
         mean, scale = self.model.mean.double().numpy(), self.model.scale.double().numpy()
         with replacing(folder / WEIGHTS_FILE) as path:

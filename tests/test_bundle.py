@@ -86,6 +86,13 @@ def test_saving_again_replaces_and_leaves_nothing_behind(made, folder):
     assert torch.equal(load(folder).model.answer.bias, made.model.answer.bias)
 
 
+def test_a_model_that_diverged_is_not_saved(made, tmp_path):
+    made.model.answer.bias.data[0] = float("nan")
+    with pytest.raises(UserError, match="smaller --lr"):
+        made.save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_the_configuration_tells_all_that_is_needed(folder):
     config = json.loads((folder / CONFIG_FILE).read_text("utf-8"))
     shape = {
