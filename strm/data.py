@@ -5,6 +5,7 @@ score, width, height, x0, y0, z0, … x20, y20, z20`. Only `label` and the 63 co
 """
 
 import warnings
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def _read_one(path: Path, fps: float) -> pd.DataFrame:
             table = pd.read_csv(path, dtype=dict.fromkeys(("label", *TEXT), str), low_memory=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the name after --csv.") from None
-    except (OSError, EOFError, ValueError, pd.errors.ParserWarning) as error:
+    except (OSError, EOFError, ValueError, zlib.error, pd.errors.ParserWarning) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path} is not a readable CSV table ({reason}).") from None
     missing = [name for name in ("label", *COORDINATES) if name not in table.columns]

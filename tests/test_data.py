@@ -162,6 +162,25 @@ def test_half_a_packed_file_is_an_error(table, tmp_path):
         read_table(tmp_path / "a.csv.gz")
 
 
+def test_a_packed_file_with_a_wrong_byte_anywhere_is_no_crash(table, tmp_path):
+    whole, path = gzip.compress(table.to_csv(index=False).encode()), tmp_path / "a.csv.gz"
+    for place in range(12, len(whole), len(whole) // 40):
+        damaged = bytearray(whole)
+        damaged[place] ^= 255
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"a\.csv\.gz"):
+            read_table(path)
+
+
+def test_a_row_longer_than_the_header_shifts_nothing(table, tmp_path):
+    path = tmp_path / "a.csv"
+    header, *lines = table.to_csv(index=False).splitlines()
+    for broken in ([*lines[:3], lines[3] + ",1", *lines[4:]], [line + ",1" for line in lines]):
+        path.write_text("\n".join([header, *broken]), encoding="utf-8")
+        with pytest.raises(UserError, match=r"a\.csv"):
+            read_table(path)
+
+
 def test_a_missing_file_a_folder_and_no_file_at_all_are_errors(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.csv does not exist"):
         read_table(tmp_path / "nowhere.csv")
