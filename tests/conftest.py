@@ -5,6 +5,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_core():
+    """Nets this small are slower on two cores that wait for each other, twenty times on a busy machine."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

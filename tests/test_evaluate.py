@@ -194,10 +194,14 @@ def test_a_model_taught_without_motion_is_shown_none():
 
 
 def test_the_threads_are_left_as_they_were():
-    before = torch.get_num_threads()
-    with module.one_thread():
-        assert torch.get_num_threads() == 1
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(KeyError), module.one_thread():
+            assert torch.get_num_threads() == 1
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("sequence_mode", [False, True])
