@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core():
-    """Nets this small are slower on two cores that wait for each other, twenty times on a busy machine."""
+    """Nets this small are slower on two cores, which wait for each other; far slower on a busy machine."""
     torch.set_num_threads(1)
 
 
