@@ -230,8 +230,9 @@ def clips_table(seeds: int, workers: int) -> dict[str, Any]:
 def ship(folder: Path) -> None:
     """Train the weights that ship, on all real people, into `folder`."""
     table = pd.concat(real_tables(), ignore_index=True)
-    bundle = fit(table, SHIPPED, resume=Path("outputs") / "shipped.pt")
-    bundle.save(folder)
+    unfinished = Path("outputs") / "shipped.pt"
+    fit(table, SHIPPED, resume=unfinished).save(folder)
+    unfinished.unlink(missing_ok=True)
 
 
 def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3, jobs: int = 2) -> None:
