@@ -101,7 +101,7 @@ def test_no_training_of_photos_has_met_its_judge(stand_in, trainings, monkeypatc
     everyone = {*AUTHORS, *SIGNERS}
     left_out = [tuple(everyone - met) for met, _, _ in trainings]
     for author in compare.AUTHORS:
-        assert left_out.count((author,)) == 2 * 2, "two nets, two seeds, this author alone left out"
+        assert left_out.count((author,)) == 3 * 2, "three nets, two seeds, this author alone left out"
     table = json.loads((stand_in / "results" / "photos.json").read_text("utf-8"))
     assert set(table["nets"]["strm"]["accuracy"]) == {*compare.AUTHORS, "leaky", "mean_of_authors"}
 
@@ -134,7 +134,8 @@ def test_the_photo_table_holds_what_the_book_says():
         assert all(len(row["seeds"]) >= 3 for row in accuracy.values())
         means = [accuracy[a]["mean"] for a in compare.AUTHORS]
         assert np.isclose(np.mean(means), accuracy["mean_of_authors"]["mean"], atol=1e-3)
-        assert accuracy["leaky"]["mean"] > accuracy["mean_of_authors"]["mean"] + 0.04, "what a leak hides"
+        if "leaky" in accuracy:
+            assert accuracy["leaky"]["mean"] > accuracy["mean_of_authors"]["mean"] + 0.04, "what a leak hides"
     strm = nets["strm"]["accuracy"]
     assert min(strm[a]["mean"] for a in compare.AUTHORS) >= 0.78, "no author is read less well than this"
     assert strm["mean_of_authors"]["mean"] >= 0.90
