@@ -6,7 +6,7 @@ All times are in milliseconds.
 """
 
 RELEASE_MS = 200.0  # another class must win this long before a letter may repeat
-RELEASE_MOVE = 0.6  # or the wrist bounce, in palm sizes: of held letters 95% stay below 0.4
+RELEASE_MOVE = 0.6  # or the wrist bounce, in palm sizes: more than a held letter drifts
 GROW_MS = 1000.0  # how late a movement may follow its still letter: a stroke takes up to 0.8 s
 ROUNDING_MS = 1e-3
 
