@@ -104,9 +104,7 @@ def _photo_task(net: str, left: str, seed: int) -> dict[str, Any]:
         train, test = split_by_signer(table, [left])
         test = test[~is_moving(test)].reset_index(drop=True)
     settings = PHOTOS
-    if (
-        net == "shipped_recipe"
-    ):  # the recipe of the weights that ship: learned from streams, 27 classes, unmasked
+    if net == "shipped_recipe":  # that of the weights that ship: learned from streams, 27 classes, unmasked
         train, _ = split_by_signer(pd.concat(real_tables(), ignore_index=True), [left])
         settings = CLIPS
     if net == "v1":
@@ -136,7 +134,7 @@ def _clip_task(net: str, fold: tuple[str, ...], motion: bool, seed: int) -> dict
 def _cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, Any]:
     """Do a training once: an interrupted comparison goes on where it stopped, changed code begins anew."""
     torch.set_num_threads(1)
-    code = [p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")) if p.stem in CODE]
+    code = [p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")) if p.stem in CODE.split()]
     mark = hashlib.sha256(b"".join(code) + repr(args).encode()).hexdigest()[:12]
     path = folder / f"{name}-{mark}.json"
     if not path.is_file():
@@ -146,19 +144,7 @@ def _cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, An
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-CODE = {
-    "alphabet",
-    "augment",
-    "compare",
-    "curriculum",
-    "data",
-    "evaluate",
-    "landmarks",
-    "loss",
-    "model",
-    "rivals",
-    "train",
-}
+CODE = "alphabet augment compare curriculum data evaluate landmarks loss model rivals train"
 
 
 def _spread(values: list[float]) -> dict[str, Any]:
@@ -189,6 +175,9 @@ def photos_table(seeds: int, workers: int) -> dict[str, Any]:
             one[measure] = {a: _spread(values) for a, values in rows.items()}
             means = [float(np.mean([rows[a][s] for a in AUTHORS])) for s in range(seeds)]
             one[measure]["mean_of_authors"] = _spread(means)
+        read = [results[net, a, s]["per_letter"] for a in AUTHORS for s in range(seeds)]
+        letters = ASL.order({c for report in read for c in report})
+        one["per_letter"] = {c: _spread([r[c] for r in read if c in r])["mean"] for c in letters}
         out["nets"][net] = one
     return out
 

@@ -104,6 +104,7 @@ def test_no_training_of_photos_has_met_its_judge(stand_in, trainings, monkeypatc
         assert left_out.count((author,)) == 3 * 2, "three nets, two seeds, this author alone left out"
     table = json.loads((stand_in / "results" / "photos.json").read_text("utf-8"))
     assert set(table["nets"]["strm"]["accuracy"]) == {*compare.AUTHORS, "leaky", "mean_of_authors"}
+    assert set(table["nets"]["strm"]["per_letter"]) == {"A", "B", "D"}, "letters that were judged, no others"
 
 
 def test_an_interrupted_comparison_goes_on(stand_in, trainings):

@@ -226,7 +226,7 @@ def test_both_readme_commands_install_the_same():
 def test_workflows_are_valid_and_pinned(name):
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text("utf-8"))
     assert workflow["jobs"] and "permissions" in workflow
-    assert True in workflow, "YAML reads the key `on` as True: the workflow must say when it runs"
+    assert workflow.get(True), "YAML reads the key `on` as True: the workflow must say when it runs"
     for job in workflow["jobs"].values():
         assert "runs-on" in job and job["steps"]
         for step in job["steps"]:
