@@ -48,6 +48,7 @@ class Render:
     image: uint8 RGB [size, size, 3]. points: float32 [21, 3] as a `Hand` has them: x over width,
     y over height, z on x's scale, relative to the wrist, away from the camera. handedness: the
     signer's true hand, 'Left' or 'Right'. letter: what it shows. tone: the skin's, 1 to 10 (Monk).
+    turn: [3, 3] how a right hand was turned to the camera (a left hand is its mirror image), where known.
     """
 
     image: np.ndarray
@@ -55,6 +56,7 @@ class Render:
     handedness: str
     letter: str
     tone: int
+    turn: np.ndarray | None = None
 
 
 def random_signer(rng: np.random.Generator) -> Signer:
@@ -99,7 +101,7 @@ def burst(
         tilt, turn, roll = pose.views[0]
         turned = rotation("z", roll) @ rotation("x", tilt) @ rotation("y", turn)
         image, points = render(pose, signer.shape, replace(camera, turn=turned), look, rng)
-        renders.append(_as_seen(letter, signer, image, points / size))
+        renders.append(replace(_as_seen(letter, signer, image, points / size), turn=turned))
     return renders
 
 
