@@ -12,14 +12,26 @@ FINGERS = ("index", "middle", "ring", "little")
 THUMB = 4  # the thumb's place among the five chains, after the fingers
 
 
-def rotation(axis: str, degrees: float) -> np.ndarray:
-    """Return the [3, 3] matrix that turns by `degrees` about the axis 'x', 'y' or 'z'."""
+# The least and the most that joints bend, degrees; people's, with a little to spare.
+FINGER_LIMITS = np.array([[-15.0, 100.0], [-25.0, 25.0], [-10.0, 120.0], [-20.0, 90.0]])
+THUMB_LIMITS = np.array([[-25.0, 80.0], [-5.0, 85.0], [-110.0, 5.0], [-20.0, 75.0], [-20.0, 90.0]])
+
+
+def rotation(axis: str, degrees) -> np.ndarray:
+    """Return the matrices [..., 3, 3] that turn by `degrees` [...] about the axis 'x', 'y' or 'z'."""
     first, second = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
-    matrix, angle = np.eye(3), np.radians(degrees)
-    matrix[first, first] = matrix[second, second] = np.cos(angle)
-    matrix[second, first] = np.sin(angle)
-    matrix[first, second] = -matrix[second, first]
+    angle = np.radians(degrees)
+    matrix = np.zeros((*np.shape(angle), 3, 3))
+    matrix[..., 3 - first - second, 3 - first - second] = 1.0
+    matrix[..., first, first] = matrix[..., second, second] = np.cos(angle)
+    matrix[..., second, first] = np.sin(angle)
+    matrix[..., first, second] = -matrix[..., second, first]
     return matrix
+
+
+def limited(fingers: np.ndarray, thumb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the angles, [..., 4, 4] and [..., 5] degrees, held back to what joints can do."""
+    return np.clip(fingers, *FINGER_LIMITS.T), np.clip(thumb, *THUMB_LIMITS.T)
 
 
 @dataclass(frozen=True)
@@ -68,31 +80,44 @@ def random_shape(rng: np.random.Generator) -> HandShape:
 
 
 def joints(fingers: np.ndarray, thumb: np.ndarray, shape: HandShape) -> np.ndarray:
-    """Place the joints: [5, 4, 3], index to little finger, then the thumb, each from its base to its tip.
+    """Place the joints: [..., 5, 4, 3], index to little finger, then the thumb, each from base to tip.
 
-    fingers: [4, 4] degrees: bend at the knuckle, lean to the thumb's side, bend at the two joints.
-    thumb: [5] degrees: away from the hand, across the palm, twist, bend at the two joints.
+    fingers: [..., 4, 4] degrees: bend at the knuckle, lean to the thumb's side, bend at the two joints.
+    thumb: [..., 5] degrees: away from the hand, across the palm, twist, bend at the two joints.
     """
-    placed = np.empty((5, 4, 3))
-    for i, (bend, lean, middle, tip) in enumerate(fingers):
-        # A finger that bends at the knuckle loses its natural lean.
-        lean = shape.splay[i] * max(0.0, np.cos(np.radians(bend))) - lean
-        frame = rotation("z", lean) @ rotation("x", bend)
-        placed[i] = _chain(shape.knuckles[i], shape.bones[i], frame, middle, tip)
-    away, across, twist, middle, tip = thumb
+    placed = _chain(shape.knuckles, shape.bones, finger_frames(fingers, shape))
+    return np.concatenate([placed, thumb_joints(thumb, shape)[..., None, :, :]], -3)
+
+
+def finger_frames(fingers: np.ndarray, shape: HandShape) -> np.ndarray:
+    """Return each finger bone's frame [..., 4, 3, 3, 3]: its columns point sidewards, along it, and out."""
+    bend, lean, middle, tip = np.moveaxis(np.asarray(fingers, float), -1, 0)
+    # A finger that bends at the knuckle loses its natural lean.
+    lean = shape.splay * np.maximum(0.0, np.cos(np.radians(bend))) - lean
+    return _bent(rotation("z", lean) @ rotation("x", bend), middle, tip)
+
+
+def thumb_joints(thumb: np.ndarray, shape: HandShape) -> np.ndarray:
+    """Place the thumb's joints alone: angles [..., 5] -> [..., 4, 3]."""
+    away, across, twist, middle, tip = np.moveaxis(np.asarray(thumb, float), -1, 0)
     frame = rotation("z", -away) @ rotation("x", across) @ rotation("y", twist)
-    placed[THUMB] = _chain(shape.thumb_base, shape.thumb_bones, frame, middle, tip)
-    return placed
+    return _chain(shape.thumb_base, shape.thumb_bones, _bent(frame, middle, tip))
 
 
-def _chain(base: np.ndarray, bones: np.ndarray, frame: np.ndarray, middle: float, tip: float) -> np.ndarray:
-    points = [base]
-    for bone, bend in zip(bones, (0.0, middle, tip), strict=True):
-        frame = frame @ rotation("x", bend)
-        points.append(points[-1] + frame[:, 1] * bone)
-    return np.array(points)
+def _bent(frame: np.ndarray, middle: np.ndarray, tip: np.ndarray) -> np.ndarray:
+    """A chain's frames [..., 3, 3, 3] from that of its first bone and the bends at the two joints."""
+    second = frame @ rotation("x", middle)
+    return np.stack([frame, second, second @ rotation("x", tip)], -3)
+
+
+def _chain(base: np.ndarray, bones: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    steps = frames[..., :, 1] * bones[..., None]  # the second column is the bone's direction
+    start = np.broadcast_to(base, steps[..., 0, :].shape)[..., None, :]
+    return np.cumsum(np.concatenate([start, steps], -2), -2)
 
 
 def landmarks(placed: np.ndarray) -> np.ndarray:
-    """Return the 21 landmarks [21, 3] in MediaPipe's order: wrist, thumb, index to little finger."""
-    return np.vstack([np.zeros((1, 3)), placed[THUMB], *placed[:THUMB]])
+    """Return the landmarks [..., 21, 3] of joints [..., 5, 4, 3] in MediaPipe's order, the wrist first."""
+    thumb_first = np.concatenate([placed[..., THUMB:, :, :], placed[..., :THUMB, :, :]], -3)
+    flat = thumb_first.reshape(*placed.shape[:-3], 20, 3)
+    return np.concatenate([np.zeros_like(flat[..., :1, :]), flat], -2)
