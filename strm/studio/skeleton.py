@@ -99,9 +99,14 @@ def finger_frames(fingers: np.ndarray, shape: HandShape) -> np.ndarray:
 
 def thumb_joints(thumb: np.ndarray, shape: HandShape) -> np.ndarray:
     """Place the thumb's joints alone: angles [..., 5] -> [..., 4, 3]."""
+    return _chain(shape.thumb_base, shape.thumb_bones, thumb_frames(thumb))
+
+
+def thumb_frames(thumb: np.ndarray) -> np.ndarray:
+    """Return the frames of the thumb's bones [..., 3, 3, 3], as `finger_frames` does."""
     away, across, twist, middle, tip = np.moveaxis(np.asarray(thumb, float), -1, 0)
     frame = rotation("z", -away) @ rotation("x", across) @ rotation("y", twist)
-    return _chain(shape.thumb_base, shape.thumb_bones, _bent(frame, middle, tip))
+    return _bent(frame, middle, tip)
 
 
 def _bent(frame: np.ndarray, middle: np.ndarray, tip: np.ndarray) -> np.ndarray:
