@@ -9,28 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from strm import __version__
+from strm import __version__, studio_cli
+from strm.arguments import Add, amount, count, rate, share
 from strm.files import UserError
 
 MODELS = "outputs/models"
-Add = Callable[..., argparse.ArgumentParser]
-
-
-def _number(kind: type, fits: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        value = kind(text)
-        if not fits(value):
-            raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
-        return value
-
-    number.__name__ = kind.__name__  # argparse names it when the text is no number at all
-    return number
-
-
-count = _number(int, lambda value: value > 0, "greater than 0")
-rate = _number(float, lambda value: 0 < value < float("inf"), "greater than 0 and finite")
-share = _number(float, lambda value: 0 <= value < 1, "at least 0 and below 1")
-seed = _number(int, lambda value: value >= 0, "0 or greater")
 
 
 def _add_images(add: Add) -> None:
@@ -83,7 +66,7 @@ def _add_signer(parser: argparse.ArgumentParser) -> None:
 
 def _add_train(add: Add) -> None:
     parser = add("train", "CSV files of landmarks -> a trained model", _train)
-    _add_csv(parser, "landmarks to learn from, one file or several")
+    _add_csv(parser, "landmarks to learn from, one file or several (the studio's, in data/studio)", False)
     parser.add_argument("--epochs", type=count, default=100, metavar="N", help="passes over the data (100)")
     parser.add_argument(
         "--batch_size", type=count, default=64, metavar="N", help="rows or clips in a step (64)"
@@ -96,7 +79,7 @@ def _add_train(add: Add) -> None:
     parser.add_argument("--n_latent", type=count, default=6, metavar="N", help="updates of z in a cycle (6)")
     parser.add_argument("--T_deep", type=count, default=3, metavar="N", help="cycles a frame (3)")
     parser.add_argument("--dropout", type=share, default=0.1, help="share of hidden numbers left out (0.1)")
-    parser.add_argument("--seed", type=seed, default=0, help="the same seed gives the same model (0)")
+    parser.add_argument("--seed", type=amount, default=0, help="the same seed gives the same model (0)")
     parser.add_argument(
         "--val_signers",
         nargs="+",
@@ -111,6 +94,7 @@ def _add_train(add: Add) -> None:
 
 
 def _train(args: argparse.Namespace) -> None:
+    from strm.studio.ship import shipped
     from strm.train import Settings, run
 
     names = (
@@ -126,7 +110,7 @@ def _train(args: argparse.Namespace) -> None:
         "device",
     )
     settings = Settings(**{name: getattr(args, name) for name in names})
-    run(args.csv, settings, args.val_signers, args.out_dir, args.fps)
+    run(args.csv or shipped(args.sequence_mode), settings, args.val_signers, args.out_dir, args.fps)
 
 
 def _add_evaluate(add: Add) -> None:
@@ -200,8 +184,8 @@ def _book(args: argparse.Namespace) -> None:
     run(out_dir=args.out_dir, only=args.only, force=args.force, serve=args.serve)
 
 
-def _add_csv(parser: argparse.ArgumentParser, purpose: str) -> None:
-    parser.add_argument("--csv", nargs="+", required=True, metavar="FILE", help=purpose)
+def _add_csv(parser: argparse.ArgumentParser, purpose: str, required: bool = True) -> None:
+    parser.add_argument("--csv", nargs="+", required=required, metavar="FILE", help=purpose)
     parser.add_argument("--fps", type=rate, default=30.0, help="frames a second where t_ms is missing (30)")
 
 
@@ -210,7 +194,16 @@ def _add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument("--model", default=default, metavar="DIR", help=f"the model's folder ({said})")
 
 
-COMMANDS = (_add_images, _add_videos, _add_train, _add_evaluate, _add_compare, _add_read, _add_book)
+COMMANDS = (
+    _add_images,
+    _add_videos,
+    studio_cli.add_studio,
+    _add_train,
+    _add_evaluate,
+    _add_compare,
+    _add_read,
+    _add_book,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

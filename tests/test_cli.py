@@ -53,6 +53,42 @@ def test_videos(called):
     spy.assert_called_once_with("v", "o.csv", fps=29.97, signer=None, signer_level=0, jobs=1)
 
 
+def test_studio_dataset(called):
+    from strm.studio.takes import Plan
+
+    spy = called("strm.studio.dataset.make")
+    flags = "--out_dir o --signers 6 --stills 0 --clips 3 --words 1 --seed 4 --jobs 2 --landmarks_only"
+    assert cli.main(["studio", "dataset", *flags.split()]) == 0
+    spy.assert_called_once_with("o", 6, Plan(0, 3, 1, 4, True), 2)
+    cli.main(["studio", "dataset", "--jobs", "1"])
+    spy.assert_called_with("outputs/studio", 40, Plan(), 1)
+
+
+def test_studio_word_and_grid(called):
+    spy = called("strm.studio.album.word_video")
+    cli.main(["studio", "word", "JAZZ", "--out", "w.mp4", "--tone", "10", "--side", "Left", "--csv", "w.csv"])
+    spy.assert_called_once_with("JAZZ", "w.mp4", 256, 0, 10, "Left", "w.csv")
+    spy = called("strm.studio.album.grid")
+    cli.main(["studio", "grid", "--out", "g.png", "--size", "96", "--seed", "2"])
+    spy.assert_called_once_with("g.png", 96, 2, None, None)
+
+
+def test_studio_ship(called):
+    spy = called("strm.studio.ship.ship")
+    cli.main(["studio", "ship", "--jobs", "2"])
+    spy.assert_called_once_with("data/studio", 40, 0, 2)
+
+
+def test_training_without_a_table_asks_the_studio(called):
+    spy, shipped = (
+        called("strm.train.run"),
+        called("strm.studio.ship.shipped", returns=["p.csv.gz", "c.csv.gz"]),
+    )
+    cli.main(["train", "--sequence_mode"])
+    shipped.assert_called_once_with(True)
+    assert spy.call_args.args[0] == ["p.csv.gz", "c.csv.gz"]
+
+
 def test_train(called):
     from strm.train import Settings
 
@@ -128,7 +164,10 @@ def test_interrupting_is_no_crash(called, capsys):
         [],
         ["translate"],
         ["read"],
-        ["train"],
+        ["studio"],
+        ["studio", "dataset", "--signers", "0"],
+        ["studio", "word", "A"],
+        ["studio", "grid", "--out", "a.png", "--tone", "11"],
         ["train", "--csv", "a.csv", "--epochs", "0"],
         ["train", "--csv", "a.csv", "--lr", "fast"],
         ["train", "--csv", "a.csv", "--lr", "inf"],
@@ -147,7 +186,7 @@ def test_what_it_does_not_understand_is_2(arguments, capsys):
 
 
 def test_every_command_explains_itself(capsys):
-    for command in ("images", "videos", "train", "evaluate", "compare", "read", "book"):
+    for command in ("images", "videos", "studio", "train", "evaluate", "compare", "read", "book"):
         with pytest.raises(SystemExit) as stop:
             cli.main([command, "--help"])
         assert stop.value.code == 0

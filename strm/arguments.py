@@ -1,0 +1,23 @@
+"""Numbers on the command line: each kind says what it wants when it gets something else."""
+
+import argparse
+from collections.abc import Callable
+
+Add = Callable[..., argparse.ArgumentParser]  # adds one command to the command line
+
+
+def _number(kind: type, fits: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{text} is not {wanted}")
+        return value
+
+    number.__name__ = kind.__name__  # argparse names it when the text is no number at all
+    return number
+
+
+count = _number(int, lambda value: value > 0, "greater than 0")
+amount = _number(int, lambda value: value >= 0, "0 or greater")
+rate = _number(float, lambda value: 0 < value < float("inf"), "greater than 0 and finite")
+share = _number(float, lambda value: 0 <= value < 1, "at least 0 and below 1")

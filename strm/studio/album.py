@@ -1,0 +1,176 @@
+"""Pictures and videos of drawn people: `strm studio word` and `strm studio grid`."""
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from strm.alphabet import ASL
+from strm.data import COORDINATES
+from strm.files import UserError, replacing
+from strm.studio import Render, Signer, sample
+from strm.studio.dataset import coordinates, short, view
+from strm.studio.streams import Motion, film, lesson, word
+from strm.studio.strokes import DRAWS
+from strm.studio.takes import SIZE, part, person
+
+FPS = 30.0  # of videos for people to look at
+ACROSS = 7  # pictures in a row of the grid
+LINE, INK, PAPER = (255, 176, 0), (255, 255, 255), (20, 20, 20)  # RGB
+PICTURES, VIDEOS, TABLES = (".png", ".jpg", ".jpeg"), (".mp4",), (".csv",)
+TRUTH = (
+    *("frame", "t_ms", "letter", "phase", "inside", "handedness", "tone", "tilt", "turn", "roll"),
+    *(f"t{name}" for name in COORDINATES),
+)
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A picture of a letter; of a moving one, a moment of its stroke and the fingertip's path [S, 2]."""
+
+    render: Render
+    path: np.ndarray | None = None
+
+
+def portrait(letter: str, signer: Signer, rng: np.random.Generator, size: int = SIZE) -> Portrait:
+    """Draw any letter, moving ones too. path: in parts of the picture's width and height."""
+    if letter not in ASL.moving:
+        return Portrait(sample(letter, rng, size, signer))
+    motion = lesson(letter, signer, rng, 2 * FPS)
+    stroke = part(motion, [i for i, phase in enumerate(motion.phases) if phase == "stroke"])
+    renders = film(stroke, signer, rng, size)
+    tip = 8 + 4 * DRAWS[ASL.paths[letter]]
+    path = np.stack([render.points[tip, :2] for render in renders])
+    return Portrait(renders[len(renders) // 2], path)
+
+
+def chosen(seed: int, number: int, tone: int | None = None, side: str | None = None) -> Signer:
+    """Return a drawn person, with this skin tone and this hand where they are given."""
+    signer = person(seed, number)
+    return replace(signer, tone=tone or signer.tone, handedness=side or signer.handedness)
+
+
+def grid(
+    out: str | Path, size: int = SIZE, seed: int = 0, tone: int | None = None, side: str | None = None
+) -> None:
+    """Save one picture of all letters, each by another person; paths are drawn where the hand moves."""
+    check_name(Path(out), PICTURES)
+    cells = []
+    for number, letter in enumerate(ASL.letters):
+        shown = portrait(
+            letter, chosen(seed, number, tone, side), np.random.default_rng([seed, number]), size
+        )
+        cells.append(_caption(shown, letter))
+    cells += [np.full((size, size, 3), 255, np.uint8)] * (-len(cells) % ACROSS)
+    lines = [np.hstack(cells[i : i + ACROSS]) for i in range(0, len(cells), ACROSS)]
+    save_picture(Path(out), np.vstack(lines))
+    print(f"{out}: the {len(ASL.letters)} letters of {ASL.name}.")
+
+
+def _caption(shown: Portrait, letter: str) -> np.ndarray:
+    picture = shown.render.image.copy()
+    size = len(picture)
+    unit = max(1, round(size / 128))
+    if shown.path is not None:
+        points = np.rint(shown.path * size).astype(int)
+        cv2.polylines(picture, [points], False, LINE, unit, cv2.LINE_AA)
+        cv2.circle(picture, points[0].tolist(), 2 * unit, LINE, -1, cv2.LINE_AA)
+        ahead = points[-1] - points
+        before = points[np.flatnonzero(np.abs(ahead).sum(1) >= 6 * unit)[-1:]]  # strokes end slowly
+        for x, y in before.tolist():
+            cv2.arrowedLine(picture, (x, y), points[-1].tolist(), LINE, unit, cv2.LINE_AA, tipLength=0.8)
+    for colour, thickness in ((PAPER, 3 * unit), (INK, unit)):  # readable on any background
+        corner = (3 * unit, 14 * unit)
+        cv2.putText(
+            picture, letter, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * unit, colour, thickness, cv2.LINE_AA
+        )
+    return picture
+
+
+def word_video(
+    text: str,
+    out: str | Path,
+    size: int = SIZE,
+    seed: int = 0,
+    tone: int | None = None,
+    side: str | None = None,
+    truth: str | Path | None = None,
+) -> None:
+    """Film a word and save it as .mp4; truth: a CSV of what each frame shows, and its true landmarks."""
+    text, out = text.upper(), Path(out)
+    strange = next((c for c in text if c not in ASL.letters), "" if text else "nothing")
+    if strange or not text:
+        raise UserError(
+            f"A word is made of the letters {ASL.letters[0]} to {ASL.letters[-1]}; this one has {strange!r}."
+        )
+    check_name(out, VIDEOS)
+    if truth is not None:
+        check_name(Path(truth), TABLES)
+    if size % 2 or size < 32:
+        raise UserError(
+            f"--size {size} is no size for a video: give an even number of pixels, 256 for example."
+        )
+    rng, signer = np.random.default_rng([seed, 0]), chosen(seed, 0, tone, side)
+    motion = word(text, signer, rng, FPS)
+    renders = film(motion, signer, rng, size)
+    save_video(out, [render.image for render in renders], FPS)
+    if truth is not None:
+        save_truth(Path(truth), motion, renders)
+    print(f"{out}: {text}, {len(renders)} frames at {FPS:.0f} a second.")
+
+
+def check_name(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Raise UserError for a file name that does not end in one of these, or is a folder's."""
+    if path.suffix.lower() not in suffixes or path.is_dir():
+        raise UserError(f"{path} is no name for this file: end it in {' or '.join(suffixes)}.")
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    try:
+        with replacing(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror}. Choose another folder.") from error
+
+
+def save_picture(path: Path, picture: np.ndarray) -> None:
+    """Save an RGB picture as .png or .jpg."""
+    data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+    with _writing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def save_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
+    """Save RGB frames, all of one size, as an .mp4."""
+    height, width = frames[0].shape[:2]
+    with _writing(path) as temporary:
+        running = temporary.with_suffix(".mp4")  # OpenCV goes by the suffix
+        video = cv2.VideoWriter(str(running), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
+        try:
+            if not video.isOpened():
+                raise UserError(f"Cannot write {path}: choose another folder.")
+            for frame in frames:
+                video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            video.release()
+            os.replace(running, temporary)
+        finally:
+            video.release()
+            running.unlink(missing_ok=True)
+
+
+def save_truth(path: Path, motion: Motion, renders: Sequence[Render]) -> None:
+    """Save what each frame of a film shows, a row a frame."""
+    views = view(motion.turn)
+    with _writing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(TRUTH)
+        for i, render in enumerate(renders):
+            known = [i, short(motion.t_ms[i], 2), motion.labels[i], motion.phases[i], int(motion.inside[i])]
+            known += [render.handedness, render.tone, *(short(angle, 1) for angle in views[i])]
+            table.writerow([*known, *coordinates(render.points)])

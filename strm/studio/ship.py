@@ -1,0 +1,70 @@
+"""What ships in data/studio: made by `strm studio ship`, and learned from by `strm train` without a table."""
+
+import csv
+import itertools
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from strm.alphabet import ASL
+from strm.files import UserError, replacing
+from strm.landmarks import HandDetector
+from strm.studio.album import Portrait, portrait, save_picture, word_video
+from strm.studio.dataset import make
+from strm.studio.takes import KINDS, Plan, person
+
+FOLDER = Path(__file__).parents[2] / "data" / "studio"
+WORD = "JAZZ"  # both moving letters, and one of them twice
+SIGNERS, PLAN = 40, Plan(stills=4, clips=1, words=2, clip_truth=False)  # 8 MB in all
+TRIES = 20
+
+
+def shipped(sequence_mode: bool = False) -> list[str]:
+    """Return the tables of the studio's own hands that ship: photos, and for streams the clips as well.
+
+    Says so in one line. Raises UserError where they are not.
+    """
+    paths = [FOLDER / f"{kind}.csv.gz" for kind in KINDS[: 2 if sequence_mode else 1]]
+    for path in paths:
+        if not path.exists():
+            raise UserError(
+                f"{path} is not there: name a table with --csv, one that `strm studio dataset` makes say, "
+                "or run this in a clone of the book's repository."
+            )
+    print(f"No --csv: learning from the studio's hands, {' and '.join(map(str, paths))}.", file=sys.stderr)
+    return [str(path) for path in paths]
+
+
+def ship(out_dir: str | Path = FOLDER, signers: int = SIGNERS, seed: int = 0, jobs: int = 1) -> None:
+    """Make all of data/studio: the tables and their summary, a picture of each letter, short videos."""
+    out = Path(out_dir)
+    make(out, signers, Plan(**(vars(PLAN) | {"seed": seed})), jobs)
+    stills(out / "stills", seed)
+    for number, text in enumerate([*ASL.moving, WORD]):
+        one = person(seed, 2 * number)
+        word_video(text, out / f"{text}.mp4", 224, seed, one.tone, one.handedness, out / f"{text}.csv")
+
+
+def stills(folder: Path, seed: int) -> None:
+    """Save a picture of each letter, and a table of whose hands they are."""
+    with HandDetector() as detector:
+        for number, letter in enumerate(ASL.letters):
+            save_picture(folder / f"{letter}.jpg", _good(letter, number, seed, detector).render.image)
+    with replacing(folder / "stills.csv") as path, open(path, "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        people = [person(seed, number) for number in range(len(ASL.letters))]
+        table.writerow(("file", "letter", "handedness", "tone"))
+        for letter, one in zip(ASL.letters, people, strict=True):
+            table.writerow((f"{letter}.jpg", letter, one.handedness, one.tone))
+
+
+def _good(letter: str, number: int, seed: int, detector: HandDetector) -> Portrait:
+    """Draw until the detector finds the hand and its side: this picture stands for its letter."""
+    one = person(seed, number)
+    for attempt in itertools.count():
+        shown = portrait(letter, one, np.random.default_rng([seed, number, attempt]))
+        hand = detector.detect(shown.render.image)
+        if attempt == TRIES or (hand is not None and hand.handedness == one.handedness):
+            return shown
+    raise AssertionError
