@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from strm.studio.complexion import MONK, skin
 from strm.studio.poses import POSES, Pose, forms, stray
-from strm.studio.render import MONK, Camera, Look, random_background, render, skin
+from strm.studio.render import Camera, Look, random_background, render
 from strm.studio.skeleton import AVERAGE, HandShape, random_shape, rotation
 
 __all__ = ["AVERAGE", "LETTERS", "MONK", "HandShape", "Render", "Signer", "burst", "random_signer", "sample"]
@@ -88,7 +89,7 @@ def burst(
     )
     look = Look(
         background=random_background(rng, size),
-        skin=skin(signer.tone) * rng.uniform(0.85, 1.0),  # exposure differs, too
+        skin=skin(signer.tone) * rng.uniform(0.9, 1.1),  # exposure differs, too
         light=rng.normal([-0.2, 0.5, 0.9], [0.6, 0.4, 0.2]),
         ambient=rng.uniform(0.3, 0.65),
         shadow=rng.uniform(0.2, 0.8),

@@ -5,16 +5,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from strm.studio.complexion import Bones, bones, complexion
 from strm.studio.flesh import CELL, DEPTH_CELL, FAR, Cone, Field, cones, field
 from strm.studio.poses import Pose
 from strm.studio.skeleton import THUMB, HandShape, joints, landmarks
 
 CENTRE = np.array([0.0, 6.0, 0.0])  # the middle of the hand, which the camera looks at
-# The Monk Skin Tone Scale, from light (1) to dark (10), RGB.
-TONES = "f6ede4 f3e7db f7ead0 eadaba d7bd96 a07e56 825c43 604134 3a312a 292420"
-MONK = np.array([list(bytes.fromhex(tone)) for tone in TONES.split()], float)
-# The scale was made of faces. Palms are nearer to each other and pinker: the blood shows.
-FLESH, PINKNESS = np.array([205.0, 140.0, 115.0]), 0.3
 
 
 @dataclass(frozen=True)
@@ -32,17 +28,12 @@ class Look:
     """What the hand looks like: skin and light, and the picture around it."""
 
     background: np.ndarray  # [size, size, 3] float, RGB 0 to 255
-    skin: np.ndarray  # [3] RGB
+    skin: np.ndarray  # [2, 3] RGB, the back's and the palm's (`complexion.skin`)
     light: np.ndarray  # [3] direction to the light
     ambient: float = 0.45  # the share of light that comes from everywhere
     shadow: float = 0.6  # how dark shadows are, 0 to 1
     noise: float = 0.0  # standard deviation, 0 to 255
     blur: float = 0.0  # pixels
-
-
-def skin(tone: int) -> np.ndarray:
-    """Return the colour of a hand of a Monk tone, 1 to 10: RGB [3]."""
-    return (1 - PINKNESS) * MONK[tone - 1] + PINKNESS * FLESH
 
 
 def random_background(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -75,7 +66,7 @@ def render(
     body = [_seen(cone, camera) for cone in cones(placed, shape)]
     roots = np.vstack([shape.knuckles, placed[THUMB, 1]])
     volume = field(body, _project(roots, camera)[0])
-    colour, cover = shade(volume, look)
+    colour, cover = shade(volume, bones(pose.fingers, pose.thumb, placed, shape), camera, look)
     left, top = volume.axes[0][0], volume.axes[1][-1]
     place = np.array(
         [
@@ -104,12 +95,18 @@ def _project(points: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray
     return np.concatenate([turned[..., :2] * nearer, turned[..., 2:]], -1), nearer[..., 0]
 
 
+def _unproject(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """The way back from `_project`: points [N, 3] in the hand's frame."""
+    further = (camera.distance - points[:, 2:]) / camera.distance
+    return np.concatenate([points[:, :2] * further, points[:, 2:]], 1) @ camera.turn + CENTRE
+
+
 def _seen(cone: Cone, camera: Camera) -> Cone:
     ends, nearer = _project(np.stack([cone.start, cone.end]), camera)
     return Cone(ends[0], ends[1], cone.start_radius * nearer[0], cone.end_radius * nearer[1], cone.group)
 
 
-def shade(volume: Field, look: Look) -> tuple[np.ndarray, np.ndarray]:
+def shade(volume: Field, body: Bones, camera: Camera, look: Look) -> tuple[np.ndarray, np.ndarray]:
     """Light the skin: RGB float32 [Y, X, 3] and how much each pixel is covered [Y, X]; row 0 is the top."""
     values, (x, y, z) = volume.values, volume.axes
     width, height, depth = values.shape
@@ -137,12 +134,13 @@ def shade(volume: Field, look: Look) -> tuple[np.ndarray, np.ndarray]:
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-6
     skin_at = np.stack([x[i], y[j], z[k] + step[:, 0] * DEPTH_CELL], 1)
     colour = np.zeros((width, height, 3), np.float32)
-    colour[i, j] = _lit(volume, skin_at, normal, look)
+    own = complexion(_unproject(skin_at, camera), normal @ camera.turn, body, look.skin)
+    colour[i, j] = _lit(volume, skin_at, normal, own, look)
     return colour.transpose(1, 0, 2)[::-1], cover.T[::-1]
 
 
-def _lit(volume: Field, skin_at: np.ndarray, normal: np.ndarray, look: Look) -> np.ndarray:
-    """The colour [N, 3] of points of the skin, whose normals are known."""
+def _lit(volume: Field, skin_at: np.ndarray, normal: np.ndarray, own: np.ndarray, look: Look) -> np.ndarray:
+    """The colour [N, 3] of points of the skin, whose normals and own colours are known."""
     light = (look.light / np.linalg.norm(look.light)).astype(np.float32)
     origin = np.array([axis[0] for axis in volume.axes], np.float32)
     cell = np.array([CELL, CELL, DEPTH_CELL], np.float32)
@@ -168,9 +166,9 @@ def _lit(volume: Field, skin_at: np.ndarray, normal: np.ndarray, look: Look) -> 
     bright = np.clip(bright, 0, 1) ** np.float32(0.6)
     # Skin in shade is redder; skin that faces both light and camera shines; its rim is darker.
     redder = 1 + (1 - bright)[:, None] * np.array([0.05, -0.18, -0.30])
-    colour = look.skin * bright[:, None] * redder
+    colour = own * bright[:, None] * redder
     halfway = light + np.array([0, 0, 1], np.float32)
     halfway = halfway / np.linalg.norm(halfway)
-    colour += (25 * np.clip(normal @ halfway, 0, 1) ** 18 * lit)[:, None]
+    colour += (45 * np.clip(normal @ halfway, 0, 1) ** 18 * lit)[:, None]
     rim = (1 - np.clip(normal[:, 2], 0, 1)) ** 3
     return (colour * (1 - 0.25 * rim)[:, None]).astype(np.float32)
