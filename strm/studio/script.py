@@ -19,6 +19,7 @@ from strm.studio.strokes import Stroke, draw, gently, way
 SEEN_CM = 6.0  # a hand that is farther from where it spells is not yet in view
 DRIFT, DRIFT_SPREAD = 0.34, 1.8  # hands a second: the middle, and the factor that two in three are within
 DRIFT_MS = 500.0  # how long a drift keeps its direction
+HOME_MS = 2500.0  # how long the hand stays off its place
 SWAY_DEGREES, SWAY_MS = 2.5, 900.0  # of the whole hand
 TREMOR_CM, TREMOR_DEGREES, TREMOR_MS = 0.04, 0.7, 90.0
 
@@ -87,8 +88,8 @@ class Script:
         start = self.now
 
         def play(u: np.ndarray) -> Stance:
-            turn, wrist = draw(stroke, until * u, start.fingers, start.turn, self.shape)
-            return _still(start)(u)._replace(turn=turn, wrist=start.wrist + wrist)
+            fingers, turn, wrist = draw(stroke, until * u, start.fingers, start.turn, self.shape)
+            return Stance(fingers, _still(start)(u).thumb, turn, start.wrist + wrist)
 
         self._then(stroke.seconds * until, label, "stroke", play)
 
@@ -128,7 +129,9 @@ class Script:
         """Add drift, sway and tremor."""
         pace = DRIFT * DRIFT_SPREAD ** rng.normal() * np.linalg.norm(self.shape.knuckles[1])
         steps = np.diff(t_ms, prepend=t_ms[0])[:, None] / 1000
-        drift = np.cumsum(pace * steps * wandering(t_ms, DRIFT_MS, 2, rng), 0)
+        drift = pace * steps * wandering(t_ms, DRIFT_MS, 2, rng)
+        for s in range(1, len(t_ms)):  # the eye leads the hand back to where it spells
+            drift[s] += drift[s - 1] * np.exp(-1000 * steps[s] / HOME_MS)
         tremor = wandering(t_ms, TREMOR_MS, 23, rng)
         sway = SWAY_DEGREES * wandering(t_ms, SWAY_MS, 3, rng)
         fingers, thumb = limited(

@@ -85,8 +85,13 @@ def joints(fingers: np.ndarray, thumb: np.ndarray, shape: HandShape) -> np.ndarr
     fingers: [..., 4, 4] degrees: bend at the knuckle, lean to the thumb's side, bend at the two joints.
     thumb: [..., 5] degrees: away from the hand, across the palm, twist, bend at the two joints.
     """
-    placed = _chain(shape.knuckles, shape.bones, finger_frames(fingers, shape))
+    placed = finger_joints(fingers, shape)
     return np.concatenate([placed, thumb_joints(thumb, shape)[..., None, :, :]], -3)
+
+
+def finger_joints(fingers: np.ndarray, shape: HandShape) -> np.ndarray:
+    """Place the fingers' joints alone: angles [..., 4, 4] -> [..., 4, 4, 3]."""
+    return _chain(shape.knuckles, shape.bones, finger_frames(fingers, shape))
 
 
 def finger_frames(fingers: np.ndarray, shape: HandShape) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from strm.studio.reach import swing
-from strm.studio.skeleton import HandShape, joints, rotation
+from strm.studio.skeleton import HandShape, finger_joints, rotation
 
 DRAWS = {"hook": 3, "zigzag": 0}  # the finger that draws each path: the little and the index finger
 FIST = np.array([76.0, 0.0, 100.0, 60.0])  # a finger that is out of the way, degrees
@@ -25,7 +25,7 @@ class Stroke:
     corners: [K, 2] hands, from the first leg's end on. overlap: the part of a leg in which the next one
     has begun. seconds: how long it takes. carried: the part of the way that the arm carries the wrist
     along. wander: [2] hands that the wrist moves besides. twist: degrees that the forearm turns.
-    finger: which one draws, 0 (index) to 3.
+    bend: degrees that the drawing finger bends on the way. finger: which one draws, 0 (index) to 3.
     """
 
     corners: np.ndarray
@@ -34,6 +34,7 @@ class Stroke:
     carried: float
     wander: np.ndarray
     twist: float
+    bend: float
     finger: int
 
 
@@ -93,12 +94,13 @@ def _hook(rng: np.random.Generator) -> Stroke:
     overlap = rng.uniform(0.35, 0.6)
     by_arm = rng.random() < 0.15
     return Stroke(
-        corners=_sized(shape, overlap, _about(rng, 1.7, 1.27), _about(rng, 1.68, 1.2)),
+        corners=_sized(shape, overlap, _about(rng, 1.55, 1.27), _about(rng, 1.5, 1.22)),
         overlap=overlap,
         seconds=_about(rng, 0.5, 1.4),
         carried=rng.uniform(0.8, 1.0) if by_arm else rng.uniform(0.0, 0.25),
         wander=rng.normal([-0.35, -0.1], 0.3),
-        twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(130, 25), 70, 175)),
+        twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(148, 26), 75, 185)),
+        bend=rng.uniform(0, 40),
         finger=DRAWS["hook"],
     )
 
@@ -108,14 +110,15 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
     slope, end = rng.normal(0.05, 0.1), rng.normal(0.0, 0.12)
     shape = [[-1.0, slope], [back, 1.0], [back - last, 1.0 + end]]
     overlap = rng.uniform(0.15, 0.4)
-    height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.8, 1.25)  # some draw it flat
+    height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.65, 1.27)  # some draw it flat
     return Stroke(
         corners=_sized(shape, overlap, _about(rng, 2.3, 1.25), height),
         overlap=overlap,
         seconds=_about(rng, 0.72, 1.3),
-        carried=rng.uniform(0.42, 0.74),
+        carried=rng.uniform(0.38, 0.72),
         wander=rng.normal([0.0, 0.0], 0.15),
         twist=0.0,
+        bend=rng.uniform(0, 15),
         finger=DRAWS["zigzag"],
     )
 
@@ -133,23 +136,22 @@ def _sized(corners: list[list[float]], overlap: float, width: float, height: flo
 
 def draw(
     stroke: Stroke, u: np.ndarray, fingers: np.ndarray, turn: np.ndarray, shape: HandShape
-) -> tuple[np.ndarray, np.ndarray]:
-    """Say how a right hand turns and where its wrist is, at u [S] of a stroke's time, 0 to 1.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Say how a right hand draws, at u [S] of a stroke's time, 0 to 1.
 
-    fingers: [4, 4] degrees, held all the time. turn: [3, 3] how the hand was held before. Returns the
-    hand's rotations [S, 3, 3] and the wrist's way [S, 2] from where it was, in centimetres, y up.
+    fingers: [4, 4] degrees and turn: [3, 3], how the hand was held before. Returns the fingers
+    [S, 4, 4], the hand's rotations [S, 3, 3] and the wrist's way [S, 2] in centimetres, y up.
     """
     hand = np.linalg.norm(shape.knuckles[1])
     up = np.array([hand, -hand])
     path = way(stroke.corners, stroke.overlap, u) * up
     carried = stroke.carried * path + gently(u)[:, None] * stroke.wander * up
+    bent = np.repeat(fingers[None], len(u), 0)
+    bent[:, stroke.finger, 0] += stroke.bend * np.sin(np.pi * gently(u)) ** 2
+    tips = finger_joints(bent, shape)[:, stroke.finger, 3]
     # The forearm turns about itself while the hand comes down and hooks; this is chosen, the swing solved.
-    twist = rotation("y", stroke.twist * gently((u - 0.15) / 0.8))
-    tip = joints(fingers, np.zeros(5), shape)[stroke.finger, 3]
-    twisted = turn @ twist
-    pointing = twisted @ tip
-    start = (turn @ tip)[:2]
-    swung = swing(pointing, start + path - carried)
-    turned = swung @ twisted
+    twisted = turn @ rotation("y", stroke.twist * gently((u - 0.15) / 0.8))
+    start = (turn @ finger_joints(fingers, shape)[stroke.finger, 3])[:2]
+    turned = swing((twisted @ tips[..., None])[..., 0], start + path - carried) @ twisted
     # Where the swing fell short, the arm helps: the fingertip is on its path.
-    return turned, start + path - (turned @ tip)[:, :2]
+    return bent, turned, start + path - (turned @ tips[..., None])[:, :2, 0]
