@@ -111,7 +111,7 @@ def test_tables_are_read_as_the_project_reads_tables(fast):
     }
     streams = clips(table[is_moving(table)])
     assert Counter(clip.label for clip in streams) == dict.fromkeys([*ASL.letters, ASL.nothing], 2)
-    assert all(0.9 < len(clip.hands) / 15 < 4 for clip in streams), "seconds"
+    assert all(0.5 < len(clip.hands) / 15 < 4 for clip in streams), "seconds"
     assert [*raw(folder / "photos.csv.gz").columns] == [*dataset.COLUMNS]
 
 
@@ -297,7 +297,7 @@ def test_the_grid_shows_all_letters_and_the_paths(tmp_path):
 def test_a_moving_letters_portrait_is_its_stroke(letter):
     shown = album.portrait(letter, person(0, 0), np.random.default_rng(0), 64)
     assert shown.render.letter == letter and shown.path is not None and len(shown.path) > 5
-    size = np.linalg.norm(shown.render.points[9, :2] - shown.render.points[0, :2])
+    size = np.linalg.norm(shown.render.points[9] - shown.render.points[0])
     assert 0.8 < np.ptp(shown.path[:, 1]) / size < 4, "as high as people draw it, in hand sizes, give or take"
 
 

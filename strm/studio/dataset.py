@@ -51,7 +51,7 @@ def short(value: float, digits: int) -> str:
 
 
 def rows(take: Take, number: int, seed: int, truth: bool = True) -> list[list]:
-    """Return the table's rows: the frames in which a hand was found, without the true points if not wanted."""
+    """Return the table's rows: the frames in which a hand was found, with or without its true points."""
     signer, views, out = person(seed, number), view(take.turn), []
     for i, hand in enumerate(take.hands):
         if hand is not None:
@@ -175,7 +175,7 @@ def _rates(counts: list[list[int]]) -> dict:
 
 def _pace(parts) -> float:
     results = [json.loads(part.read_text("utf-8")) for part in parts]
-    return round(1000 * sum(r["s"] for r in results) / sum(r["frames"] for r in results), 1)
+    return round(1000 * sum(r["s"] for r in results) / sum(r["frames"] for r in results), 2)
 
 
 def _tell(out: Path, summary: dict, kinds: list[str]) -> None:
@@ -185,4 +185,4 @@ def _tell(out: Path, summary: dict, kinds: list[str]) -> None:
             f"{out / kind}.csv.gz: {one['frames']:,} frames, a hand found in {one['found']:.1%}, "
             f"its side right in {one['right_side']:.1%}."
         )
-    print(f"{summary['ms_per_frame']:.0f} ms of one core a frame. More in {out / 'summary.json'}.")
+    print(f"{summary['ms_per_frame']:.3g} ms of one core a frame. More in {out / 'summary.json'}.")

@@ -12,11 +12,12 @@ from strm.files import UserError, replacing
 from strm.landmarks import HandDetector
 from strm.studio.album import Portrait, portrait, save_picture, word_video
 from strm.studio.dataset import make
-from strm.studio.takes import KINDS, Plan, person
+from strm.studio.takes import KINDS, SIZE, Plan, person
 
 FOLDER = Path(__file__).parents[2] / "data" / "studio"
 WORD = "JAZZ"  # both moving letters, and one of them twice
 SIGNERS, PLAN = 40, Plan(stills=4, clips=1, words=2, clip_truth=False)  # 8 MB in all
+TONES = (2, 6, 10)  # of the hands in the videos
 TRIES = 20
 
 
@@ -39,11 +40,10 @@ def shipped(sequence_mode: bool = False) -> list[str]:
 def ship(out_dir: str | Path = FOLDER, signers: int = SIGNERS, seed: int = 0, jobs: int = 1) -> None:
     """Make all of data/studio: the tables and their summary, a picture of each letter, short videos."""
     out = Path(out_dir)
-    make(out, signers, Plan(**(vars(PLAN) | {"seed": seed})), jobs)
     stills(out / "stills", seed)
-    for number, text in enumerate([*ASL.moving, WORD]):
-        one = person(seed, 2 * number)
-        word_video(text, out / f"{text}.mp4", 224, seed, one.tone, one.handedness, out / f"{text}.csv")
+    for number, (text, tone) in enumerate(zip((*ASL.moving, WORD), TONES, strict=True)):
+        word_video(text, out / f"{text}.mp4", SIZE, seed + number, tone, "Right", out / f"{text}.csv")
+    make(out, signers, Plan(**(vars(PLAN) | {"seed": seed})), jobs)
 
 
 def stills(folder: Path, seed: int) -> None:
