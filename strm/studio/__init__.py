@@ -87,15 +87,7 @@ def burst(
         scale=rng.uniform(7, 14) * size / 320,
         at=(rng.uniform(0.42, 0.58), rng.uniform(0.42, 0.58)),
     )
-    look = Look(
-        background=random_background(rng, size),
-        skin=skin(signer.tone) * rng.uniform(0.9, 1.1),  # exposure differs, too
-        light=rng.normal([-0.2, 0.5, 0.9], [0.6, 0.4, 0.2]),
-        ambient=rng.uniform(0.3, 0.65),
-        shadow=rng.uniform(0.2, 0.8),
-        noise=rng.uniform(0, 6),
-        blur=rng.uniform(0, 0.8),
-    )
+    look = random_look(signer, rng, size)
     renders = []
     for frame in range(frames):
         pose = stray(held, rng, TREMBLE if frame else 0.0)
@@ -104,6 +96,19 @@ def burst(
         image, points = render(pose, signer.shape, replace(camera, turn=turned), look, rng)
         renders.append(replace(_as_seen(letter, signer, image, points / size), turn=turned))
     return renders
+
+
+def random_look(signer: Signer, rng: np.random.Generator, size: int) -> Look:
+    """Draw a room of size x size pixels, its light, and the camera's exposure and grain."""
+    return Look(
+        background=random_background(rng, size),
+        skin=skin(signer.tone) * rng.uniform(0.9, 1.1),  # exposure differs, too
+        light=rng.normal([-0.2, 0.5, 0.9], [0.6, 0.4, 0.2]),
+        ambient=rng.uniform(0.3, 0.65),
+        shadow=rng.uniform(0.2, 0.8),
+        noise=rng.uniform(0, 6),
+        blur=rng.uniform(0, 0.8),
+    )
 
 
 def _as_seen(letter: str, signer: Signer, image: np.ndarray, points: np.ndarray) -> Render:

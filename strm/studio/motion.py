@@ -5,16 +5,17 @@ The second is hundreds of times faster, and knows nothing of the detector (see `
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
-from strm.studio import Render, Signer
-from strm.studio.complexion import skin
+from strm.studio import Render, Signer, random_look
 from strm.studio.poses import Pose
-from strm.studio.render import CENTRE, Camera, Look, random_background, render
+from strm.studio.render import CENTRE, Camera, render
 from strm.studio.skeleton import joints, landmarks
 
 PHASES = ("enter", "hold", "transition", "stroke", "rest", "leave")
 BORDER = 0.04  # of the picture's width, which the camera leaves free about the movement
+EXPOSURE_MS = 25.0  # the longest that a shutter is open
 FLICKER_MS = 700.0  # how long light stays about the same
 VIEW_NONE = np.zeros((1, 3))  # a pose's own views do not count in a motion: its turns do
 
@@ -80,18 +81,14 @@ def film(motion: Motion, signer: Signer, rng: np.random.Generator, size: int = 2
     """
     camera = camera_for(motion, signer, rng)
     points = trace(motion, signer, camera)
-    look = Look(
-        background=random_background(rng, size),
-        skin=skin(signer.tone) * rng.uniform(0.85, 1.0),
-        light=rng.normal([-0.2, 0.5, 0.9], [0.6, 0.4, 0.2]),
-        ambient=rng.uniform(0.3, 0.65),
-        shadow=rng.uniform(0.2, 0.8),
-        noise=rng.uniform(0, 6),
-        blur=rng.uniform(0, 0.8),
-    )
+    look = random_look(signer, rng, size)
     # Somebody passes the lamp, a cloud the sun, and the camera answers.
     light = look.light + 0.25 * wandering(motion.t_ms, FLICKER_MS, 3, rng)
     bright = np.exp(rng.choice([0.0, 0.04, 0.1]) * wandering(motion.t_ms, FLICKER_MS, 1, rng))[:, 0]
+    # While the shutter is open the hand goes on: [S, 2] pixels.
+    exposure = rng.uniform(0, EXPOSURE_MS)
+    hands = trace(motion, replace(signer, handedness="Right"), camera)[..., :2].mean(1) * size
+    ways = exposure * np.gradient(hands, motion.t_ms, axis=0) if len(motion) > 1 else np.zeros((1, 2))
     renders = []
     for s in range(len(motion)):
         pose = Pose(motion.fingers[s], motion.thumb[s], VIEW_NONE)
@@ -104,13 +101,25 @@ def film(motion: Motion, signer: Signer, rng: np.random.Generator, size: int = 2
         )
         lit = replace(look, light=light[s])
         image = render(pose, signer.shape, here, lit, rng)[0]
-        image = np.clip(image * bright[s], 0, 255).astype(np.uint8)
+        image = np.clip(_smeared(image, ways[s]) * bright[s], 0, 255).astype(np.uint8)
         if signer.handedness == "Left":
             image = np.ascontiguousarray(image[:, ::-1])
         renders.append(
             Render(image, points[s], signer.handedness, motion.labels[s], signer.tone, motion.turn[s])
         )
     return renders
+
+
+def _smeared(picture: np.ndarray, way: np.ndarray) -> np.ndarray:
+    """Blur a picture along a way of some pixels, as movement does."""
+    x, y = way / 2
+    reach = int(np.ceil(max(abs(x), abs(y))))
+    if reach < 1:
+        return picture
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+    ends = [(round(reach + k * x), round(reach + k * y)) for k in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0)
+    return cv2.filter2D(picture, -1, kernel / kernel.sum())
 
 
 def wandering(t_ms: np.ndarray, slow_ms: float, width: int, rng: np.random.Generator) -> np.ndarray:
