@@ -19,6 +19,7 @@ from strm.studio.strokes import Stroke, draw, gently, way
 SEEN_CM = 6.0  # a hand that is farther from where it spells is not yet in view
 DRIFT, DRIFT_SPREAD = 0.34, 1.8  # hands a second: the middle, and the factor that two in three are within
 DRIFT_MS = 500.0  # how long a drift keeps its direction
+TURN_SPEED = 500.0  # degrees a second, on average over a turn
 HOME_MS = 2500.0  # how long the hand stays off its place
 SWAY_DEGREES, SWAY_MS = 2.5, 900.0  # of the whole hand
 TREMOR_CM, TREMOR_DEGREES, TREMOR_MS = 0.04, 0.7, 90.0
@@ -68,7 +69,10 @@ class Script:
         self.now = stance._replace(wrist=stance.wrist + corners[-1])
 
     def go(self, stance: Stance, seconds: float, phase: str = "transition", until: float = 1.0) -> None:
-        """Go over into another stance, gently, by the shortest way; `until` less than 1 stops on the way."""
+        """Go over into another stance, gently, by the shortest way; `until` less than 1 stops on the way.
+
+        It takes longer than `seconds` where the hand must turn far.
+        """
         start = self.now
         around = Rotation.from_matrix(start.turn.T @ stance.turn).as_rotvec()
 
@@ -81,7 +85,8 @@ class Script:
                 start.wrist + part * (stance.wrist - start.wrist),
             )
 
-        self._then(seconds, ASL.nothing, phase, play)
+        turning = np.degrees(np.linalg.norm(around)) / TURN_SPEED
+        self._then(max(seconds, turning), ASL.nothing, phase, play)
 
     def draw(self, stroke: Stroke, label: str, until: float = 1.0) -> None:
         """Draw a stroke; `until` less than 1 breaks off in the middle of it."""

@@ -94,12 +94,12 @@ def _hook(rng: np.random.Generator) -> Stroke:
     overlap = rng.uniform(0.35, 0.6)
     by_arm = rng.random() < 0.15
     return Stroke(
-        corners=_sized(shape, overlap, _about(rng, 1.55, 1.27), _about(rng, 1.5, 1.22)),
+        corners=_sized(shape, overlap, _about(rng, 1.5, 1.3), _about(rng, 1.45, 1.28)),
         overlap=overlap,
-        seconds=_about(rng, 0.5, 1.4),
+        seconds=_about(rng, 0.5, 1.35),
         carried=rng.uniform(0.8, 1.0) if by_arm else rng.uniform(0.0, 0.25),
         wander=rng.normal([-0.35, -0.1], 0.3),
-        twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(148, 26), 75, 185)),
+        twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(155, 26), 75, 175)),
         bend=rng.uniform(0, 40),
         finger=DRAWS["hook"],
     )
@@ -150,7 +150,7 @@ def draw(
     bent[:, stroke.finger, 0] += stroke.bend * np.sin(np.pi * gently(u)) ** 2
     tips = finger_joints(bent, shape)[:, stroke.finger, 3]
     # The forearm turns about itself while the hand comes down and hooks; this is chosen, the swing solved.
-    twisted = turn @ rotation("y", stroke.twist * gently((u - 0.15) / 0.8))
+    twisted = turn @ rotation("y", stroke.twist * gently((u - 0.1) / 0.8))
     start = (turn @ finger_joints(fingers, shape)[stroke.finger, 3])[:2]
     turned = swing((twisted @ tips[..., None])[..., 0], start + path - carried) @ twisted
     # Where the swing fell short, the arm helps: the fingertip is on its path.
