@@ -5,6 +5,7 @@ import gzip
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -213,18 +214,21 @@ def test_a_detector_that_saw_another_stream_sees_this_one_alike():
             np.testing.assert_allclose(a.points, b.points, atol=1e-6)
 
 
-def test_lost_frames_count_and_have_no_row(few, tmp_path, monkeypatch):
+def test_lost_hands_and_wrong_sides_count(few, tmp_path, monkeypatch):
+    """A lost hand has no row. One seen as the other has, with its true side."""
     real = HandDetector.detect
     seen = []
 
     def detect(self, rgb, t_ms=None):
-        seen.append(1)
-        return None if len(seen) % 2 else real(self, rgb, t_ms)
+        seen.append(real(self, rgb, t_ms))
+        return None if len(seen) % 2 or seen[-1] is None else replace(seen[-1], handedness="Left")
 
     monkeypatch.setattr(HandDetector, "detect", detect)
-    summary = make(tmp_path, 1, Plan(stills=2, clips=0, words=0))
-    assert summary["photos"]["frames"] == 6 and summary["photos"]["found"] <= 0.5
-    assert len(raw(tmp_path / "photos.csv.gz")) == round(6 * summary["photos"]["found"])
+    photos = make(tmp_path, 1, Plan(stills=2, clips=0, words=0))["photos"]
+    rows = raw(tmp_path / "photos.csv.gz")
+    assert photos["frames"] == 6 and 0 < photos["found"] <= 0.5 and photos["right_side"] == 0
+    assert len(rows) == round(6 * photos["found"])
+    assert set(rows["handedness"]) == {"Right"} and set(rows["seen_side"]) == {"Left"}
 
 
 @pytest.mark.parametrize(
@@ -279,17 +283,27 @@ def test_no_word_is_filmed_that_cannot_be(arguments, said, tmp_path, capsys, mon
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_full_disk_is_a_sentence(tmp_path, monkeypatch):
+    def replace(*names):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(album.os, "replace", replace)
+    with pytest.raises(UserError, match="No space left on device"):
+        album.save_picture(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    assert not [*tmp_path.iterdir()]
+
+
 def test_the_grid_shows_all_letters_and_the_paths(tmp_path):
     album.grid(tmp_path / "grid.png", 48, tone=2)
     picture = cv2.imread(str(tmp_path / "grid.png"))
     assert picture.shape == (4 * 48, 7 * 48, 3)
     line = (
-        (np.abs(picture.astype(int) - album.LINE[::-1]).sum(-1) < 30)
+        (np.abs(picture.astype(int) - album.LINE[::-1]).sum(-1) < 60)
         .reshape(4, 48, 7, 48)
         .sum((1, 3))
         .ravel()
     )
-    drawn = {ASL.letters[i] for i in np.flatnonzero(line[:26] > 10)}
+    drawn = {ASL.letters[i] for i in np.flatnonzero(line[:26] > 45)}
     assert drawn == {*ASL.moving}
 
 
@@ -297,6 +311,8 @@ def test_the_grid_shows_all_letters_and_the_paths(tmp_path):
 def test_a_moving_letters_portrait_is_its_stroke(letter):
     shown = album.portrait(letter, person(0, 0), np.random.default_rng(0), 64)
     assert shown.render.letter == letter and shown.path is not None and len(shown.path) > 5
+    tip = {"hook": 20, "zigzag": 8}[ASL.paths[letter]]  # MediaPipe's number of the fingertip that draws
+    np.testing.assert_array_equal(shown.path[len(shown.path) // 2], shown.render.points[tip, :2])
     size = np.linalg.norm(shown.render.points[9] - shown.render.points[0])
     assert 0.8 < np.ptp(shown.path[:, 1]) / size < 4, "as high as people draw it, in hand sizes, give or take"
 
@@ -400,7 +416,7 @@ def test_training_without_a_table_takes_what_ships(tmp_path, monkeypatch, capsys
     assert capsys.readouterr().err.count("learning from the studio's hands") == 2
 
 
-def test_a_letter_is_no_path_of_the_studio():
+def test_a_picture_has_a_pictures_name():
     with pytest.raises(UserError):
         album.check_name(Path("grid.bmp"), album.PICTURES)
 

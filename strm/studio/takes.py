@@ -13,6 +13,7 @@ import numpy as np
 from strm.alphabet import ASL
 from strm.landmarks import Hand, HandDetector
 from strm.studio import MONK, SIDES, Render, Signer, random_signer, sample
+from strm.studio.noise import seen
 from strm.studio.streams import Motion, camera_for, film, lesson, trace, word
 
 KINDS = ("photos", "clips", "words")
@@ -153,10 +154,8 @@ def part(motion: Motion, frames: list[int]) -> Motion:
 
 
 def _traced(label: str, name: str, motion: Motion, signer: Signer, rng: np.random.Generator) -> Take:
-    from strm.studio.noise import seen
-
     truth = trace(motion, signer, camera_for(motion, signer, rng))
-    points, found = seen(truth, rng)
+    points, found = seen(truth, rng, motion.t_ms)
     found &= motion.inside
     hands = [
         Hand(p.astype(np.float32), signer.handedness, 1.0, SIZE, SIZE) if ok else None
