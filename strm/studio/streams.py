@@ -68,7 +68,9 @@ class Speller:
         habit, tight = self._manner(letter)
         stance = self.stance(ASL.moving[letter])
         fingers, thumb = pointing(stance.fingers, stance.thumb, tight)
-        script = Script(stance._replace(fingers=fingers, thumb=thumb), self.signer.shape)
+        fingers[habit.finger, 0] += habit.bend[0]
+        turned = rotation("x", habit.forward) @ stance.turn
+        script = Script(stance._replace(fingers=fingers, thumb=thumb, turn=turned), self.signer.shape)
         script.draw(habit, letter, until=1e-6)  # a fingertip that draws points a little to the viewer
         return script.now, again(habit, self.rng)
 
@@ -173,7 +175,8 @@ def _moving(letter: str, speller: Speller) -> Script:
     script.draw(stroke, letter)
     script.hold(max(speller.between(0.15, 0.6), 1.0 - script.seconds), letter, "rest")
     if ASL.paths[letter] == "zigzag" and speller.maybe(0.25):  # some bring the hand back
-        script.go(stance, speller.between(0.25, 0.5))
+        script.go(stance, speller.between(0.25, 0.6))
+        script.hold(speller.between(0.1, 0.8), letter, "rest")
     return script
 
 
@@ -207,7 +210,8 @@ def _nothing(speller: Speller) -> Script:
         stance, stroke = speller.poised(letter)
         drawn = Script(stance, speller.signer.shape)
         drawn.draw(stroke, letter, until=speller.between(0.3, 0.8))
-        script = _arriving(drawn.now, speller)
+        # Who arrives there by a movement has as good as drawn.
+        script = Script(drawn.now, speller.signer.shape)
     elif chance < 0.75:  # a hand that comes and shows no letter
         stance = speller.away(speller.stance(ASL.still[speller.rng.integers(len(ASL.still))]))
         script = Script(stance, speller.signer.shape)

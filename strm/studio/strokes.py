@@ -25,7 +25,9 @@ class Stroke:
     corners: [K, 2] hands, from the first leg's end on. overlap: the part of a leg in which the next one
     has begun. seconds: how long it takes. carried: the part of the way that the arm carries the wrist
     along. wander: [2] hands that the wrist moves besides. twist: degrees that the forearm turns.
-    bend: degrees that the drawing finger bends on the way. finger: which one draws, 0 (index) to 3.
+    bend: [3] degrees that the drawing finger is bent at its knuckle at the beginning, more on the way, and
+    more at the end. forward: degrees that the hand is tipped towards the viewer before it begins.
+    finger: which one draws, 0 (index) to 3.
     """
 
     corners: np.ndarray
@@ -34,7 +36,8 @@ class Stroke:
     carried: float
     wander: np.ndarray
     twist: float
-    bend: float
+    bend: np.ndarray
+    forward: float
     finger: int
 
 
@@ -97,10 +100,11 @@ def _hook(rng: np.random.Generator) -> Stroke:
         corners=_sized(shape, overlap, _about(rng, 1.5, 1.3), _about(rng, 1.45, 1.28)),
         overlap=overlap,
         seconds=_about(rng, 0.5, 1.35),
-        carried=rng.uniform(0.8, 1.0) if by_arm else rng.uniform(0.0, 0.25),
+        carried=rng.uniform(0.8, 1.0) if by_arm else rng.uniform(0.0, 0.3),
         wander=rng.normal([-0.35, -0.1], 0.3),
-        twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(155, 26), 75, 175)),
-        bend=rng.uniform(0, 40),
+        twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(138, 30), 70, 175)),
+        bend=rng.uniform(0, [0, 40, 10]),
+        forward=rng.uniform(0, 20),
         finger=DRAWS["hook"],
     )
 
@@ -110,6 +114,7 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
     slope, end = rng.normal(0.05, 0.1), rng.normal(0.0, 0.12)
     shape = [[-1.0, slope], [back, 1.0], [back - last, 1.0 + end]]
     overlap = rng.uniform(0.15, 0.4)
+    forward = rng.random() < 0.35  # some point at the viewer all the time
     height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.65, 1.27)  # some draw it flat
     return Stroke(
         corners=_sized(shape, overlap, _about(rng, 2.3, 1.25), height),
@@ -118,7 +123,8 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
         carried=rng.uniform(0.38, 0.72),
         wander=rng.normal([0.0, 0.0], 0.15),
         twist=0.0,
-        bend=rng.uniform(0, 15),
+        bend=rng.uniform(0, [60 if forward else 10, 20, 40]),
+        forward=rng.uniform(20, 75) if forward else rng.uniform(0, 15),
         finger=DRAWS["zigzag"],
     )
 
@@ -139,7 +145,7 @@ def draw(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Say how a right hand draws, at u [S] of a stroke's time, 0 to 1.
 
-    fingers: [4, 4] degrees and turn: [3, 3], how the hand was held before. Returns the fingers
+    fingers: [4, 4] degrees and turn: [3, 3], how the hand is held at the beginning. Returns the fingers
     [S, 4, 4], the hand's rotations [S, 3, 3] and the wrist's way [S, 2] in centimetres, y up.
     """
     hand = np.linalg.norm(shape.knuckles[1])
@@ -147,7 +153,8 @@ def draw(
     path = way(stroke.corners, stroke.overlap, u) * up
     carried = stroke.carried * path + gently(u)[:, None] * stroke.wander * up
     bent = np.repeat(fingers[None], len(u), 0)
-    bent[:, stroke.finger, 0] += stroke.bend * np.sin(np.pi * gently(u)) ** 2
+    _, more, end = stroke.bend
+    bent[:, stroke.finger, 0] += more * np.sin(np.pi * gently(u)) ** 2 + end * gently(u)
     tips = finger_joints(bent, shape)[:, stroke.finger, 3]
     # The forearm turns about itself while the hand comes down and hooks; this is chosen, the swing solved.
     twisted = turn @ rotation("y", stroke.twist * gently((u - 0.1) / 0.8))
