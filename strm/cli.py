@@ -134,7 +134,7 @@ def _add_compare(add: Add) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["photos", "clips", "all", "weights"],
+        choices=["photos", "clips", "studio", "all", "weights"],
         default="all",
         help="which tables (all), or the weights that ship",
     )

@@ -4,20 +4,13 @@ Real people's landmarks come from the folder that STRM_REAL_DATA names; only num
 judges stops or scales a training: the number of epochs is fixed, and the same for all nets.
 """
 
-import hashlib
 import json
-import os
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-import torch
-from rich.progress import track
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,58 +19,19 @@ from strm.alphabet import ASL
 from strm.augment import vary
 from strm.bundle import WEIGHTS
 from strm.curriculum import Curriculum
-from strm.data import hands, is_moving, people, read_table, split_by_signer
+from strm.data import hands, is_moving, people, split_by_signer
 from strm.evaluate import evaluate, score
-from strm.files import UserError, replacing
+from strm.files import replacing
 from strm.landmarks import features102
-from strm.rivals import MLP, StatelessTRM
-from strm.train import Settings, fit
+from strm.sim_to_real import studio_table
+from strm.train import fit
+from strm.trials import AUTHORS, CLIPS, NETS, PHOTOS, photo_table, real_data, real_tables, run_all, spread
 
-AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret", "tresajoby")
 # Each fold is left out of one training and judged by it, signer by signer.
 FOLDS = (("tresajoby",), ("traduttore/cam",), ("ayspi", "traduttore/alex"), ("yash", "traduttore/danial"))
-WHOLE_STROKE = 0.85  # a recorded stroke that is cut off is left out
-SHAPE: dict[str, Any] = {"n_latent": 2, "T_deep": 2, "dropout": 0.1}
-PHOTOS = Settings(epochs=16, batch_size=256, lr=2e-3, **SHAPE)
-CLIPS = Settings(epochs=4, batch_size=128, lr=2e-3, sequence_mode=True, seq_len=24, per_letter=30, **SHAPE)
-NETS: dict[str, Callable | None] = {
-    "strm": None,
-    "stateless": lambda num_classes: StatelessTRM(num_classes=num_classes, **SHAPE),
-    "mlp": lambda num_classes: MLP(num_classes=num_classes),
-}
 # The weights that ship learn from everyone, and longer: nobody is left to judge them.
 SHIPPED = replace(CLIPS, epochs=6, per_letter=40)
 LEAKY_SHARE = 0.2
-
-
-def real_data() -> Path:
-    """Return the folder of real people's landmarks, or say that it is missing (UserError)."""
-    folder = Path(os.environ.get("STRM_REAL_DATA", ""))
-    if not os.environ.get("STRM_REAL_DATA") or not (folder / "photos.csv.gz").is_file():
-        raise UserError("Set STRM_REAL_DATA to the folder that holds photos.csv.gz and clips.csv.gz.")
-    return folder
-
-
-def real_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (photos, clips) of real people, without the strokes that were cut off."""
-    return tables_of(real_data())
-
-
-@lru_cache(maxsize=1)
-def tables_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the two tables of a folder once; nobody changes them."""
-    photos, clips = (read_table(folder / f"{name}.csv.gz") for name in ("photos", "clips"))
-    match = pd.to_numeric(clips["stroke_match"], errors="coerce")
-    return photos, clips[~(match < WHOLE_STROKE)].reset_index(drop=True)
-
-
-def photo_table() -> pd.DataFrame:
-    """Return the still letters of everyone, frames of clips among them (one drawn at random is a photo)."""
-    photos, clips = real_tables()
-    recorded = pd.read_csv(real_data() / "clips.csv.gz", usecols=["clip", "label"]).drop_duplicates("clip")
-    posed = recorded["clip"][~recorded["label"].str.contains(":")]  # held:J is no photo of an I
-    table = pd.concat([photos, clips[clips["clip"].isin(posed)]], ignore_index=True)
-    return table[table["label"].isin(ASL.still)].reset_index(drop=True)
 
 
 def _v1(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Any]:
@@ -131,53 +85,22 @@ def _clip_task(net: str, fold: tuple[str, ...], motion: bool, seed: int) -> dict
     return out
 
 
-def _cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, Any]:
-    """Do a training once: an interrupted comparison goes on where it stopped, changed code begins anew."""
-    torch.set_num_threads(1)
-    code = [p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")) if p.stem in CODE.split()]
-    mark = hashlib.sha256(b"".join(code) + repr(args).encode()).hexdigest()[:12]
-    path = folder / f"{name}-{mark}.json"
-    if not path.is_file():
-        result = task(*args)
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(result), encoding="utf-8")
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-CODE = "alphabet augment compare curriculum data evaluate landmarks loss model rivals train"
-
-
-def _spread(values: list[float]) -> dict[str, Any]:
-    return {
-        "mean": round(float(np.mean(values)), 4),
-        "sd": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None,
-        "seeds": [round(v, 4) for v in values],
-    }
-
-
-def _run_all(name: str, task: Callable, jobs: list[tuple], workers: int) -> list[dict[str, Any]]:
-    folder = Path("outputs") / "compare"
-    calls = (joblib.delayed(_cached)(folder, name, task, *job) for job in jobs)
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(calls)
-    return list(track(done, f"{name}: trainings", total=len(jobs)))
-
-
 def photos_table(seeds: int, workers: int) -> dict[str, Any]:
     """Left-out authors' still letters, and a leaky split: three nets, 24-way; what ships, 27-way."""
     judged = dict.fromkeys(("strm", "mlp", "v1"), (*AUTHORS, "leaky")) | {"shipped_recipe": AUTHORS}
     jobs = [(net, left, seed) for net, who in judged.items() for left in who for seed in range(seeds)]
-    results = dict(zip(jobs, _run_all("photos", _photo_task, jobs, workers), strict=True))
+    results = dict(zip(jobs, run_all("photos", _photo_task, jobs, workers), strict=True))
     out: dict[str, Any] = {"settings": asdict(PHOTOS), "seeds": seeds, "nets": {}}
     for net, who in judged.items():
         one: dict[str, Any] = {"parameters": results[net, AUTHORS[0], 0]["parameters"]}
         for measure in ("accuracy", "letter_mean"):
             rows = {a: [results[net, a, s][measure] for s in range(seeds)] for a in who}
-            one[measure] = {a: _spread(values) for a, values in rows.items()}
+            one[measure] = {a: spread(values) for a, values in rows.items()}
             means = [float(np.mean([rows[a][s] for a in AUTHORS])) for s in range(seeds)]
-            one[measure]["mean_of_authors"] = _spread(means)
+            one[measure]["mean_of_authors"] = spread(means)
         read = [results[net, a, s]["per_letter"] for a in AUTHORS for s in range(seeds)]
         letters = ASL.order({c for report in read for c in report})
-        one["per_letter"] = {c: _spread([r[c] for r in read if c in r])["mean"] for c in letters}
+        one["per_letter"] = {c: spread([r[c] for r in read if c in r])["mean"] for c in letters}
         out["nets"][net] = one
     return out
 
@@ -186,7 +109,7 @@ def clips_table(seeds: int, workers: int) -> dict[str, Any]:
     """Left-out signers' clips, 27-way: S-TRM, the same without a state, MLP; with and without motion."""
     # The longest trainings come first, so that no worker waits for the last one.
     jobs = [(net, f, slot, s) for net in NETS for s in range(seeds) for slot in (True, False) for f in FOLDS]
-    results = dict(zip(jobs, _run_all("clips", _clip_task, jobs, workers), strict=True))
+    results = dict(zip(jobs, run_all("clips", _clip_task, jobs, workers), strict=True))
     out: dict[str, Any] = {"settings": asdict(CLIPS), "seeds": seeds, "folds": FOLDS, "nets": {}}
     for net in NETS:
         for motion in (True, False):
@@ -196,20 +119,20 @@ def clips_table(seeds: int, workers: int) -> dict[str, Any]:
                 for signer in fold:
                     reports = [results[net, fold, motion, s][signer] for s in range(seeds)]
                     row = {
-                        key: _spread([r[key] for r in reports]) for key in ("accuracy", "false_j", "false_z")
+                        key: spread([r[key] for r in reports]) for key in ("accuracy", "false_j", "false_z")
                     }
                     if signer == "ayspi":  # only strokes, no other letter to take for one
                         del row["false_j"], row["false_z"]
                     for letter in ASL.moving:
                         if letter in reports[0]["per_letter"]:
                             values = [r["per_letter"][letter] for r in reports]
-                            row[letter] = _spread(values)
+                            row[letter] = spread(values)
                             means[letter].append(values)
                     rows[signer.replace("/", "_")] = row
             for letter, values in means.items():
-                rows[f"mean_{letter}"] = _spread(list(np.mean(values, axis=0)))
+                rows[f"mean_{letter}"] = spread(list(np.mean(values, axis=0)))
             every = [v for values in means.values() for v in values]
-            rows["mean_moving"] = _spread(list(np.mean(every, axis=0)))
+            rows["mean_moving"] = spread(list(np.mean(every, axis=0)))
             out["nets"][net if motion else f"{net}_without_slot"] = rows
     return out
 
@@ -222,10 +145,13 @@ def ship(folder: Path) -> None:
     unfinished.unlink(missing_ok=True)
 
 
+TABLES = {"photos": photos_table, "clips": clips_table, "studio": studio_table}
+
+
 def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3, jobs: int = 2) -> None:
-    """Do what `strm compare` does: write photos.json and clips.json, or train the shipped weights."""
+    """Do what `strm compare` does: write one or all of TABLES, or train the shipped weights."""
     real_data()
-    for name, make in (("photos", photos_table), ("clips", clips_table)):
+    for name, make in TABLES.items():
         if what in (name, "all"):
             table = {"made by": f"strm compare {name} --seeds {seeds}"} | make(seeds, jobs)
             path = Path(out_dir) / f"{name}.json"

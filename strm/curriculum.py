@@ -14,6 +14,8 @@ from strm.files import UserError
 
 CLIPS_PER_LETTER = 40  # windows of real clips, for each person and letter
 STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped once
+# Whoever shows little is not shown over and over: a photo, and a stream's worth of frames, at most so often.
+PHOTO_REPEATS, CLIP_REPEATS = 4, 6
 # Drawn streams, in units of what an average still letter gets. People's hooks vary most, so it gets most.
 DRAWN = {"hook": 2.5, "zigzag": 2.0}
 HELD_START, HELD_STROKE, STOPPED = 0.7, 0.5, 0.25
@@ -62,7 +64,7 @@ class Curriculum:
         self._y: list[str] = []
         if self.frames == 1:
             for (_, label), photos in sorted(self.photos.items()):
-                self._add(_some(photos, self.per_letter, rng)[:, None], label)
+                self._add(self._shown(photos, rng)[:, None], label)
         else:
             self._still_letters(rng)
             self._real_clips(rng)
@@ -77,12 +79,19 @@ class Curriculum:
     def _still_letters(self, rng: np.random.Generator) -> None:
         for (_, label), photos in sorted(self.photos.items()):
             if label not in ASL.moving:  # a photo of a moving letter is one moment of it, not a letter
-                self._add(held(_some(photos, self.per_letter, rng), self.frames, rng), label)
+                self._add(held(self._shown(photos, rng), self.frames, rng), label)
+
+    def _shown(self, photos: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return _some(photos, min(self.per_letter, PHOTO_REPEATS * len(photos)), rng)
 
     def _real_clips(self, rng: np.random.Generator) -> None:
         for (_, label), streams in sorted(self.clips.items()):
             stroke = label in ASL.moving
-            count = min(len(streams) if stroke else CLIPS_PER_LETTER, STROKES_PER_LETTER)
+            if stroke:
+                count = min(len(streams), STROKES_PER_LETTER)
+            else:
+                windows = sum(max(1, len(x) // self.frames) for x in streams)
+                count = min(CLIPS_PER_LETTER, CLIP_REPEATS * windows)
             for i in rng.choice(len(streams), count, replace=count > len(streams)):
                 x = streams[i]
                 if not stroke:

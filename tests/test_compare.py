@@ -1,6 +1,7 @@
 """The tables of data/results: who judges was never learned from, and the figures of the book hold."""
 
 import json
+import shutil
 from pathlib import Path
 
 import joblib
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from strm import compare
+from strm import compare, sim_to_real, trials
 from strm.data import COORDINATES, people
 from strm.files import UserError
 from strm.rivals import MLP
@@ -41,7 +42,7 @@ def stand_in(tmp_path, monkeypatch):
     clips += [rows("tresajoby", label, f"tresajoby/one/{label}", 1) for label in "ABD"]
     for name, parts in (("photos", photos), ("clips", clips)):
         pd.concat(parts).to_csv(tmp_path / f"{name}.csv.gz", index=False)
-    compare.tables_of.cache_clear()
+    trials.tables_of.cache_clear()
     monkeypatch.setenv("STRM_REAL_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -64,6 +65,7 @@ def trainings(monkeypatch):
         )
 
     monkeypatch.setattr(compare, "fit", fit)
+    monkeypatch.setattr(sim_to_real, "fit", fit)
     monkeypatch.setattr(joblib, "Parallel", lambda **_: lambda calls: (f(*a, **k) for f, a, k in calls))
     return seen
 
@@ -73,7 +75,7 @@ def test_no_training_of_clips_has_met_its_judges(stand_in, trainings):
     table = json.loads((stand_in / "results" / "clips.json").read_text("utf-8"))
     judged = list(compare.FOLDS)
     assert sorted(s for fold in judged for s in fold) == sorted(SIGNERS), "each signer judges once"
-    assert len(trainings) == len(compare.NETS) * 2 * 2 * len(judged), "nets, seeds, with and without the slot"
+    assert len(trainings) == len(trials.NETS) * 2 * 2 * len(judged), "nets, seeds, with and without the slot"
     for met, _, _ in trainings:
         assert any(met.isdisjoint(fold) for fold in judged), "some fold is wholly left out"
         assert len(met) == len({*AUTHORS, *SIGNERS}) - next(len(f) for f in judged if met.isdisjoint(f))
@@ -84,13 +86,13 @@ def test_no_training_of_clips_has_met_its_judges(stand_in, trainings):
 
 
 def test_cut_off_strokes_teach_nobody(stand_in):
-    _, clips = compare.real_tables()
-    assert (pd.to_numeric(clips["stroke_match"]) >= compare.WHOLE_STROKE).sum() > 0
-    assert not (pd.to_numeric(clips["stroke_match"]) < compare.WHOLE_STROKE).any()
+    _, clips = trials.real_tables()
+    assert (pd.to_numeric(clips["stroke_match"]) >= trials.WHOLE_STROKE).sum() > 0
+    assert not (pd.to_numeric(clips["stroke_match"]) < trials.WHOLE_STROKE).any()
 
 
 def test_photos_are_still_letters_and_no_held_shapes(stand_in):
-    table = compare.photo_table()
+    table = trials.photo_table()
     assert set(table["label"]) == {"A", "B", "D"}, "24-way: no moving letter, and held:J is no photo of an I"
 
 
@@ -100,11 +102,52 @@ def test_no_training_of_photos_has_met_its_judge(stand_in, trainings, monkeypatc
     compare.run("photos", stand_in / "results", seeds=2, jobs=1)
     everyone = {*AUTHORS, *SIGNERS}
     left_out = [tuple(everyone - met) for met, _, _ in trainings]
-    for author in compare.AUTHORS:
+    for author in trials.AUTHORS:
         assert left_out.count((author,)) == 3 * 2, "three nets, two seeds, this author alone left out"
     table = json.loads((stand_in / "results" / "photos.json").read_text("utf-8"))
-    assert set(table["nets"]["strm"]["accuracy"]) == {*compare.AUTHORS, "leaky", "mean_of_authors"}
+    assert set(table["nets"]["strm"]["accuracy"]) == {*trials.AUTHORS, "leaky", "mean_of_authors"}
     assert set(table["nets"]["strm"]["per_letter"]) == {"A", "B", "D"}, "letters that were judged, no others"
+
+
+@pytest.fixture
+def drawn(tmp_path, monkeypatch):
+    """Tables of drawn people such as the studio ships; one of them is kept for judging."""
+    names = [f"studio/learn/{i:03}" for i in range(4)] + ["studio/judge/004"]
+    photos = [rows(n, label, f"{n}/{label}", 1) for n in names for label in "ABD"]
+    clips = [
+        rows(n, label, f"{n}/{label}/clip", 8) for n in names for label in ("D", "I", "J", "Z", "nothing")
+    ]
+    monkeypatch.setattr(sim_to_real, "FOLDER", tmp_path / "drawn")
+    sim_to_real.FOLDER.mkdir()
+    for name, parts in (("photos", photos), ("clips", clips)):
+        pd.concat(parts).to_csv(sim_to_real.FOLDER / f"{name}.csv.gz", index=False)
+    shutil.copytree(sim_to_real.FOLDER, tmp_path / sim_to_real.fast_folder())
+    sim_to_real.studio_tables.cache_clear()
+    yield
+    sim_to_real.studio_tables.cache_clear()
+
+
+def test_the_studio_alone_has_met_no_real_person_and_no_judge(stand_in, drawn, trainings):
+    compare.run("studio", stand_in / "results", seeds=2, jobs=1)
+    real = {*AUTHORS, *SIGNERS}
+    only_drawn = [met for met, _, _ in trainings if met.isdisjoint(real)]
+    assert len(only_drawn) == 2 * (4 + 3), "two seeds: two nets on pictures, two on points, three on streams"
+    assert all(met == {f"studio/learn/{i:03}" for i in range(4)} for met in only_drawn)
+    others = [met for met, _, _ in trainings if not met.isdisjoint(real)]
+    for author in trials.AUTHORS:
+        without = [met for met in others if author not in met]
+        drawn_too = [met for met in without if any(name.startswith("studio") for name in met)]
+        assert (len(without), len(drawn_too)) == (4, 2), "two seeds, with drawn people and without"
+        assert all(real - met == {author} for met in without)
+    table = json.loads((stand_in / "results" / "studio.json").read_text("utf-8"))
+    judges = table["photos"]["strm_studio"]["accuracy"]
+    assert set(judges) == {*trials.AUTHORS, "studio", "judges", "tuned", "mean_of_authors"}
+    assert set(table["judges"]) | set(table["tuned_on"]) == set(trials.AUTHORS)
+    assert set(table["clips"]["strm"]["moving"]) == {s.replace("/", "_") for s in SIGNERS} | {
+        "mean",
+        "mean_J",
+        "mean_Z",
+    }
 
 
 def test_an_interrupted_comparison_goes_on(stand_in, trainings):
@@ -133,12 +176,12 @@ def test_the_photo_table_holds_what_the_book_says():
     for net in nets.values():
         accuracy = net["accuracy"]
         assert all(len(row["seeds"]) >= 3 for row in accuracy.values())
-        means = [accuracy[a]["mean"] for a in compare.AUTHORS]
+        means = [accuracy[a]["mean"] for a in trials.AUTHORS]
         assert np.isclose(np.mean(means), accuracy["mean_of_authors"]["mean"], atol=1e-3)
         if "leaky" in accuracy:
             assert accuracy["leaky"]["mean"] > accuracy["mean_of_authors"]["mean"] + 0.04, "what a leak hides"
     strm = nets["strm"]["accuracy"]
-    assert min(strm[a]["mean"] for a in compare.AUTHORS) >= 0.78, "no author is read less well than this"
+    assert min(strm[a]["mean"] for a in trials.AUTHORS) >= 0.78, "no author is read less well than this"
     assert strm["mean_of_authors"]["mean"] >= 0.90
 
 
@@ -147,4 +190,4 @@ def test_the_clip_table_holds_what_the_book_says():
     assert nets["strm"]["mean_moving"]["mean"] >= 0.90, "J and Z of six signers, each left out"
     for signer in ("yash", "traduttore_alex", "traduttore_cam", "traduttore_danial"):
         assert nets["strm"][signer]["accuracy"]["mean"] >= 0.85, signer
-    assert {f"{net}{slot}" for net in compare.NETS for slot in ("", "_without_slot")} == set(nets)
+    assert {f"{net}{slot}" for net in trials.NETS for slot in ("", "_without_slot")} == set(nets)

@@ -1,0 +1,96 @@
+"""What every table of data/results needs: the nets and recipes, real people, trainings done only once.
+
+Real people's landmarks come from the folder that STRM_REAL_DATA names; only numbers are written.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from rich.progress import track
+
+from strm.alphabet import ASL
+from strm.data import read_table
+from strm.files import UserError, replacing
+from strm.rivals import MLP, StatelessTRM
+from strm.train import Settings
+
+AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret", "tresajoby")
+WHOLE_STROKE = 0.85  # a recorded stroke that is cut off is left out
+SHAPE: dict[str, Any] = {"n_latent": 2, "T_deep": 2, "dropout": 0.1}
+PHOTOS = Settings(epochs=16, batch_size=256, lr=2e-3, **SHAPE)
+CLIPS = Settings(epochs=4, batch_size=128, lr=2e-3, sequence_mode=True, seq_len=24, per_letter=30, **SHAPE)
+NETS: dict[str, Callable | None] = {
+    "strm": None,
+    "stateless": lambda num_classes: StatelessTRM(num_classes=num_classes, **SHAPE),
+    "mlp": lambda num_classes: MLP(num_classes=num_classes),
+}
+CODE = (
+    "alphabet augment compare curriculum data evaluate landmarks loss model rivals sim_to_real train trials"
+)
+
+
+def real_data() -> Path:
+    """Return the folder of real people's landmarks, or say that it is missing (UserError)."""
+    folder = Path(os.environ.get("STRM_REAL_DATA", ""))
+    if not os.environ.get("STRM_REAL_DATA") or not (folder / "photos.csv.gz").is_file():
+        raise UserError("Set STRM_REAL_DATA to the folder that holds photos.csv.gz and clips.csv.gz.")
+    return folder
+
+
+def real_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (photos, clips) of real people, without the strokes that were cut off."""
+    return tables_of(real_data())
+
+
+@lru_cache(maxsize=1)
+def tables_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the two tables of a folder once; nobody changes them."""
+    photos, clips = (read_table(folder / f"{name}.csv.gz") for name in ("photos", "clips"))
+    match = pd.to_numeric(clips["stroke_match"], errors="coerce")
+    return photos, clips[~(match < WHOLE_STROKE)].reset_index(drop=True)
+
+
+def photo_table() -> pd.DataFrame:
+    """Return the still letters of everyone, frames of clips among them (one drawn at random is a photo)."""
+    photos, clips = real_tables()
+    recorded = pd.read_csv(real_data() / "clips.csv.gz", usecols=["clip", "label"]).drop_duplicates("clip")
+    posed = recorded["clip"][~recorded["label"].str.contains(":")]  # held:J is no photo of an I
+    table = pd.concat([photos, clips[clips["clip"].isin(posed)]], ignore_index=True)
+    return table[table["label"].isin(ASL.still)].reset_index(drop=True)
+
+
+def cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, Any]:
+    """Do a training once: an interrupted comparison goes on where it stopped, changed code begins anew."""
+    torch.set_num_threads(1)
+    code = [p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")) if p.stem in CODE.split()]
+    mark = hashlib.sha256(b"".join(code) + repr(args).encode()).hexdigest()[:12]
+    path = folder / f"{name}-{mark}.json"
+    if not path.is_file():
+        result = task(*args)
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(result), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    return {
+        "mean": round(float(np.mean(values)), 4),
+        "sd": round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None,
+        "seeds": [round(v, 4) for v in values],
+    }
+
+
+def run_all(name: str, task: Callable, jobs: list[tuple], workers: int) -> list[dict[str, Any]]:
+    folder = Path("outputs") / "compare"
+    calls = (joblib.delayed(cached)(folder, name, task, *job) for job in jobs)
+    done = joblib.Parallel(n_jobs=workers, return_as="generator")(calls)
+    return list(track(done, f"{name}: trainings", total=len(jobs)))
