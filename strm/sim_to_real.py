@@ -36,7 +36,7 @@ def studio_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def fast_folder() -> Path:
-    """Where the same drawn people's photos are without pixels: true points, with noise like the detector's."""
+    """Where the same people's photos are without pixels: true points, with noise like the detector's."""
     return Path("outputs") / "compare" / f"fast-{_mark()}"
 
 
