@@ -7,6 +7,7 @@ from strm.studio.poses import Pose
 from strm.studio.skeleton import AVERAGE, THUMB_LIMITS, HandShape, finger_frames, joints, thumb_joints
 
 STIFFNESS = 0.02  # centimetres a degree: how little the thumb's own angles weigh against its contact
+RIM = 0.98  # of its length, a hand spans at most so much in the picture when it swings
 NEAR = 1.8  # the thumb goes with what is nearer than the two thicknesses, times this
 
 
@@ -60,8 +61,9 @@ def swing(tip: np.ndarray, target: np.ndarray, limit: float = 100.0) -> np.ndarr
     length = np.linalg.norm(tip, axis=-1, keepdims=True)
     flat = target / length
     far = np.linalg.norm(flat, axis=-1, keepdims=True)
-    flat = flat / np.maximum(far, 1.0)
-    # The tip stays on its sphere about the wrist, on the half that faces the viewer.
+    # The tip stays on its sphere about the wrist, on the half that faces the viewer, and not at its very rim,
+    # where a small step in the picture is a large one in depth.
+    flat = flat * (RIM / np.maximum(far, RIM))
     wanted = np.concatenate([flat, np.sqrt(np.maximum(0.0, 1 - (flat**2).sum(-1, keepdims=True)))], -1)
     return between(tip / length, wanted, limit)
 

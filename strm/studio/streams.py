@@ -69,7 +69,7 @@ class Speller:
         stance = self.stance(ASL.moving[letter])
         fingers, thumb = pointing(stance.fingers, stance.thumb, tight)
         fingers[habit.finger, 0] += habit.bend[0]
-        turned = rotation("x", habit.forward) @ stance.turn
+        turned = rotation("x", habit.forward) @ rotation("z", -habit.aside) @ stance.turn
         script = Script(stance._replace(fingers=fingers, thumb=thumb, turn=turned), self.signer.shape)
         script.draw(habit, letter, until=1e-6)  # a fingertip that draws points a little to the viewer
         return script.now, again(habit, self.rng)
@@ -182,7 +182,7 @@ def _moving(letter: str, speller: Speller) -> Script:
 
 def _still(letter: str, speller: Speller) -> Script:
     stance = speller.stance(letter)
-    if letter in STARTS and speller.maybe(0.5):
+    if letter in STARTS and speller.maybe(0.4):
         # The hand that could begin to draw, or that has drawn, and only stands there.
         stance, stroke = speller.poised(STARTS[letter])
         if speller.maybe(0.4):

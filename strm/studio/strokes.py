@@ -15,6 +15,7 @@ from strm.studio.skeleton import HandShape, finger_joints, rotation
 DRAWS = {"hook": 3, "zigzag": 0}  # the finger that draws each path: the little and the index finger
 FIST = np.array([76.0, 0.0, 100.0, 60.0])  # a finger that is out of the way, degrees
 ACROSS = np.array([18.0, 34.0, -66.0, 45.0, 43.0])  # a thumb that lies over such fingers
+LOWEST = 0.2  # hands below the wrist
 STRAIGHT = 40.0  # a finger whose first bend is less points
 
 
@@ -26,8 +27,8 @@ class Stroke:
     has begun. seconds: how long it takes. carried: the part of the way that the arm carries the wrist
     along. wander: [2] hands that the wrist moves besides. twist: degrees that the forearm turns.
     bend: [3] degrees that the drawing finger is bent at its knuckle at the beginning, more on the way, and
-    more at the end. forward: degrees that the hand is tipped towards the viewer before it begins.
-    finger: which one draws, 0 (index) to 3.
+    more at the end. forward, aside: degrees that the hand is tipped before it begins, towards the viewer
+    and to the viewer's right. finger: which one draws, 0 (index) to 3.
     """
 
     corners: np.ndarray
@@ -38,6 +39,7 @@ class Stroke:
     twist: float
     bend: np.ndarray
     forward: float
+    aside: float
     finger: int
 
 
@@ -74,7 +76,12 @@ def random_stroke(path: str, rng: np.random.Generator, mirrored: bool = False) -
     # A forearm turns no further outwards: who draws the mirror image of a hook, draws it with the arm.
     twist, carried = -0.2 * stroke.twist, max(stroke.carried, 0.6)
     return replace(
-        stroke, corners=stroke.corners * flip, carried=carried, wander=stroke.wander * flip, twist=twist
+        stroke,
+        corners=stroke.corners * flip,
+        carried=carried,
+        wander=stroke.wander * flip,
+        twist=twist,
+        aside=-stroke.aside,
     )
 
 
@@ -105,6 +112,7 @@ def _hook(rng: np.random.Generator) -> Stroke:
         twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(138, 30), 70, 175)),
         bend=rng.uniform(0, [0, 40, 10]),
         forward=rng.uniform(0, 20),
+        aside=rng.normal(0, 8),
         finger=DRAWS["hook"],
     )
 
@@ -114,17 +122,20 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
     slope, end = rng.normal(0.05, 0.1), rng.normal(0.0, 0.12)
     shape = [[-1.0, slope], [back, 1.0], [back - last, 1.0 + end]]
     overlap = rng.uniform(0.15, 0.4)
+    carried = rng.uniform(0.25, 0.72)
     forward = rng.random() < 0.35  # some point at the viewer all the time
     height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.65, 1.27)  # some draw it flat
     return Stroke(
         corners=_sized(shape, overlap, _about(rng, 2.3, 1.25), height),
         overlap=overlap,
         seconds=_about(rng, 0.72, 1.3),
-        carried=rng.uniform(0.38, 0.72),
+        carried=carried,
         wander=rng.normal([0.0, 0.0], 0.15),
         twist=0.0,
         bend=rng.uniform(0, [60 if forward else 10, 20, 40]),
         forward=rng.uniform(20, 75) if forward else rng.uniform(0, 15),
+        # What the wrist does not carry the hand has to sweep, from the one side to the other.
+        aside=rng.uniform(0, 50) * (1 - carried),
         finger=DRAWS["zigzag"],
     )
 
@@ -150,8 +161,6 @@ def draw(
     """
     hand = np.linalg.norm(shape.knuckles[1])
     up = np.array([hand, -hand])
-    path = way(stroke.corners, stroke.overlap, u) * up
-    carried = stroke.carried * path + gently(u)[:, None] * stroke.wander * up
     bent = np.repeat(fingers[None], len(u), 0)
     _, more, end = stroke.bend
     bent[:, stroke.finger, 0] += more * np.sin(np.pi * gently(u)) ** 2 + end * gently(u)
@@ -159,6 +168,11 @@ def draw(
     # The forearm turns about itself while the hand comes down and hooks; this is chosen, the swing solved.
     twisted = turn @ rotation("y", stroke.twist * gently((u - 0.1) / 0.8))
     start = (turn @ finger_joints(fingers, shape)[stroke.finger, 3])[:2]
+    path = way(stroke.corners, stroke.overlap, u) * up
+    # Nobody points below their own wrist: for a path that goes so deep, the arm comes down.
+    depth = hand * stroke.corners[:, 1].max()
+    share = max(stroke.carried, 1 - (start[1] + LOWEST * hand) / depth)
+    carried = share * path + gently(u)[:, None] * stroke.wander * up
     turned = swing((twisted @ tips[..., None])[..., 0], start + path - carried) @ twisted
     # Where the swing fell short, the arm helps: the fingertip is on its path.
     return bent, turned, start + path - (turned @ tips[..., None])[:, :2, 0]
