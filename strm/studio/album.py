@@ -15,6 +15,7 @@ from strm.data import COORDINATES
 from strm.files import UserError, replacing
 from strm.studio import Render, Signer, sample
 from strm.studio.dataset import coordinates, short, view
+from strm.studio.poses import Pose, forms
 from strm.studio.streams import Motion, film, lesson, word
 from strm.studio.strokes import DRAWS
 from strm.studio.takes import SIZE, part, person
@@ -47,13 +48,24 @@ def portrait(letter: str, signer: Signer, rng: np.random.Generator, size: int = 
     renders = film(stroke, signer, rng, size)
     tip = 8 + 4 * DRAWS[ASL.paths[letter]]
     path = np.stack([render.points[tip, :2] for render in renders])
-    return Portrait(renders[len(renders) // 2], path)
+    # The slowest moment of the middle half: a fast hand smears.
+    pace = np.linalg.norm(np.gradient(path, axis=0), axis=1)
+    start, end = len(path) // 4, len(path) - len(path) // 4
+    return Portrait(renders[start + int(pace[start:end].argmin())], path)
 
 
-def chosen(seed: int, number: int, tone: int | None = None, side: str | None = None) -> Signer:
-    """Return a drawn person, with this skin tone and this hand where they are given."""
-    signer = person(seed, number)
-    return replace(signer, tone=tone or signer.tone, handedness=side or signer.handedness)
+class Teacher(Signer):
+    """A drawn person who shows each letter in its first form, and turned as a chart has it."""
+
+    def habit(self, letter: str) -> Pose:
+        first = forms(letter)[0]
+        return replace(first, views=first.views[:1])
+
+
+def teacher(seed: int, number: int, tone: int | None = None, side: str | None = None) -> Teacher:
+    """Return a drawn person to learn from, with this skin tone and this hand where they are given."""
+    given = {name: value for name, value in (("tone", tone), ("handedness", side)) if value}
+    return Teacher(**(vars(person(seed, number)) | given))
 
 
 def grid(
@@ -64,7 +76,7 @@ def grid(
     cells = []
     for number, letter in enumerate(ASL.letters):
         shown = portrait(
-            letter, chosen(seed, number, tone, side), np.random.default_rng([seed, number]), size
+            letter, teacher(seed, number, tone, side), np.random.default_rng([seed, number]), size
         )
         cells.append(_caption(shown, letter))
     cells += [np.full((size, size, 3), 255, np.uint8)] * (-len(cells) % ACROSS)
@@ -93,6 +105,14 @@ def _caption(shown: Portrait, letter: str) -> np.ndarray:
     return picture
 
 
+def spelt(
+    text: str, seed: int, tone: int | None = None, side: str | None = None
+) -> tuple[Motion, Teacher, np.random.Generator]:
+    """Let a drawn person spell a word; also return the person, and the generator as it is afterwards."""
+    signer, rng = teacher(seed, 0, tone, side), np.random.default_rng([seed, 0])
+    return word(text, signer, rng, FPS), signer, rng
+
+
 def word_video(
     text: str,
     out: str | Path,
@@ -116,8 +136,7 @@ def word_video(
         raise UserError(
             f"--size {size} is no size for a video: give an even number of pixels, 256 for example."
         )
-    rng, signer = np.random.default_rng([seed, 0]), chosen(seed, 0, tone, side)
-    motion = word(text, signer, rng, FPS)
+    motion, signer, rng = spelt(text, seed, tone, side)
     renders = film(motion, signer, rng, size)
     save_video(out, [render.image for render in renders], FPS)
     if truth is not None:
@@ -143,7 +162,8 @@ def _writing(path: Path) -> Iterator[Path]:
 def save_picture(path: Path, picture: np.ndarray) -> None:
     """Save an RGB picture as .png or .jpg."""
     picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    data = cv2.imencode(path.suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG])[1].tobytes()
+    how = [cv2.IMWRITE_JPEG_QUALITY, JPEG] if path.suffix.lower() != ".png" else []
+    data = cv2.imencode(path.suffix, picture, how)[1].tobytes()
     with _writing(path) as temporary:
         temporary.write_bytes(data)
 

@@ -10,8 +10,10 @@ import numpy as np
 from strm.alphabet import ASL
 from strm.files import UserError, replacing
 from strm.landmarks import HandDetector
-from strm.studio.album import Portrait, portrait, save_picture, word_video
+from strm.pictures import read_picture
+from strm.studio.album import portrait, save_picture, spelt, teacher, word_video
 from strm.studio.dataset import make
+from strm.studio.streams import Motion
 from strm.studio.takes import KINDS, SIZE, Plan, person
 
 FOLDER = Path(__file__).parents[2] / "data" / "studio"
@@ -19,6 +21,7 @@ WORD = "JAZZ"  # both moving letters, and one of them twice
 SIGNERS, PLAN = 40, Plan(stills=4, clips=1, words=2, clip_truth=False)  # 8 MB in all
 TONES = (2, 6, 10)  # of the hands in the videos
 TRIES = 20
+UP, FRONT = 0.8, 0.6  # how much of the fingers' way goes up, and of the palm's to the viewer
 
 
 def shipped(sequence_mode: bool = False) -> list[str]:
@@ -42,29 +45,35 @@ def ship(out_dir: str | Path = FOLDER, signers: int = SIGNERS, seed: int = 0, jo
     out = Path(out_dir)
     stills(out / "stills", seed)
     for number, (text, tone) in enumerate(zip((*ASL.moving, WORD), TONES, strict=True)):
-        word_video(text, out / f"{text}.mp4", SIZE, seed + number, tone, "Right", out / f"{text}.csv")
+        seen = next(s for s in itertools.count(seed + number) if _upright(spelt(text, s, tone, "Right")[0]))
+        word_video(text, out / f"{text}.mp4", SIZE, seen, tone, "Right", out / f"{text}.csv")
     make(out, signers, Plan(**(vars(PLAN) | {"seed": seed})), jobs)
 
 
+def _upright(motion: Motion) -> bool:
+    """Whether the hand, as long as it holds, has its palm to the viewer and its fingers up, as charts do."""
+    held = motion.turn[[phase == "hold" for phase in motion.phases]]
+    return bool((held[:, 1, 1] > UP).all() and (held[:, 2, 2] > FRONT).all())
+
+
 def stills(folder: Path, seed: int) -> None:
-    """Save a picture of each letter, and a table of whose hands they are."""
+    """Save a picture of each letter, and a table of whose hands they are.
+
+    Each is drawn anew until the detector, which looks at the saved file, finds the hand and its side.
+    """
+    people = {letter: teacher(seed, number) for number, letter in enumerate(ASL.letters)}
     with HandDetector() as detector:
-        for number, letter in enumerate(ASL.letters):
-            save_picture(folder / f"{letter}.jpg", _good(letter, number, seed, detector).render.image)
-    with replacing(folder / "stills.csv") as path, open(path, "w", encoding="utf-8", newline="") as file:
+        for number, (letter, one) in enumerate(people.items()):
+            path = folder / f"{letter}.jpg"
+            for attempt in range(TRIES):
+                shown = portrait(letter, one, np.random.default_rng([seed, number, attempt]))
+                save_picture(path, shown.render.image)
+                picture = read_picture(path)
+                hand = None if picture is None else detector.detect(picture)
+                if hand is not None and hand.handedness == one.handedness:
+                    break
+    with replacing(folder / "stills.csv") as part, open(part, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        people = [person(seed, number) for number in range(len(ASL.letters))]
         table.writerow(("file", "letter", "handedness", "tone"))
-        for letter, one in zip(ASL.letters, people, strict=True):
+        for letter, one in people.items():
             table.writerow((f"{letter}.jpg", letter, one.handedness, one.tone))
-
-
-def _good(letter: str, number: int, seed: int, detector: HandDetector) -> Portrait:
-    """Draw until the detector finds the hand and its side: this picture stands for its letter."""
-    one = person(seed, number)
-    for attempt in itertools.count():
-        shown = portrait(letter, one, np.random.default_rng([seed, number, attempt]))
-        hand = detector.detect(shown.render.image)
-        if attempt == TRIES or (hand is not None and hand.handedness == one.handedness):
-            return shown
-    raise AssertionError
