@@ -50,9 +50,7 @@ class Speller:
             pose = stray(self.signer.habit(letter), self.rng, DAY)
             form = min(forms(letter), key=lambda form: float(np.abs(form.fingers - pose.fingers).sum()))
             fingers, thumb = limited(pose.fingers, touch(form, pose, self.signer.shape))
-            tilt, turn, roll = pose.views[0]
-            turned = rotation("z", roll) @ rotation("x", tilt) @ rotation("y", turn)
-            self._today[letter] = Stance(fingers, thumb, turned, np.zeros(2))
+            self._today[letter] = Stance(fingers, thumb, facing(pose.views[0]), np.zeros(2))
         return self._today[letter]._replace(wrist=self.rng.normal(0, 0.8, 2))
 
     def _manner(self, letter: str) -> tuple[Stroke, float]:
@@ -66,13 +64,14 @@ class Speller:
     def poised(self, letter: str) -> tuple[Stance, Stroke]:
         """Return the stance from which this person draws a moving letter, and the stroke."""
         habit, tight = self._manner(letter)
+        stroke = again(habit, self.rng)
         stance = self.stance(ASL.moving[letter])
         fingers, thumb = pointing(stance.fingers, stance.thumb, tight)
-        fingers[habit.finger, 0] += habit.bend[0]
-        turned = rotation("x", habit.forward) @ rotation("z", -habit.aside) @ stance.turn
-        script = Script(stance._replace(fingers=fingers, thumb=thumb, turn=turned), self.signer.shape)
-        script.draw(habit, letter, until=1e-6)  # a fingertip that draws points a little to the viewer
-        return script.now, again(habit, self.rng)
+        fingers[stroke.finger, 0] += stroke.bend[0]
+        stance = stance._replace(fingers=fingers, thumb=thumb, turn=facing(stroke.view))
+        script = Script(stance, self.signer.shape)
+        script.draw(stroke, letter, until=1e-6)  # a fingertip that draws points a little to the viewer
+        return script.now, stroke
 
     def away(self, near: Stance) -> Stance:
         """A hand at ease, out of view: mostly below."""
@@ -91,6 +90,12 @@ class Speller:
             thumb=stance.thumb + loose * (EASE[1] - stance.thumb),
             wrist=stance.wrist + aside * self.hand,
         )
+
+
+def facing(view: np.ndarray) -> np.ndarray:
+    """Return the rotation [3, 3] of a hand that is seen with this tilt, turn and roll, degrees."""
+    tilt, turn, roll = view
+    return rotation("z", roll) @ rotation("x", tilt) @ rotation("y", turn)
 
 
 def word(

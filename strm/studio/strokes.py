@@ -27,8 +27,8 @@ class Stroke:
     has begun. seconds: how long it takes. carried: the part of the way that the arm carries the wrist
     along. wander: [2] hands that the wrist moves besides. twist: degrees that the forearm turns.
     bend: [3] degrees that the drawing finger is bent at its knuckle at the beginning, more on the way, and
-    more at the end. forward, aside: degrees that the hand is tipped before it begins, towards the viewer
-    and to the viewer's right. finger: which one draws, 0 (index) to 3.
+    more at the end. view: [3] the hand's tilt, turn and roll before it begins, as a `Pose` has them.
+    finger: which one draws, 0 (index) to 3.
     """
 
     corners: np.ndarray
@@ -38,8 +38,7 @@ class Stroke:
     wander: np.ndarray
     twist: float
     bend: np.ndarray
-    forward: float
-    aside: float
+    view: np.ndarray
     finger: int
 
 
@@ -81,7 +80,7 @@ def random_stroke(path: str, rng: np.random.Generator, mirrored: bool = False) -
         carried=carried,
         wander=stroke.wander * flip,
         twist=twist,
-        aside=-stroke.aside,
+        view=stroke.view * [1, 1, -1],
     )
 
 
@@ -93,6 +92,7 @@ def again(stroke: Stroke, rng: np.random.Generator) -> Stroke:
         seconds=stroke.seconds * np.exp(rng.normal(0, 0.15)),
         wander=stroke.wander + rng.normal(0, 0.12, 2),
         twist=stroke.twist + rng.normal(0, 8),
+        view=stroke.view + rng.normal(0, 6, 3),
     )
 
 
@@ -111,8 +111,7 @@ def _hook(rng: np.random.Generator) -> Stroke:
         wander=rng.normal([-0.35, -0.1], 0.3),
         twist=rng.uniform(0, 25) if by_arm else float(np.clip(rng.normal(138, 30), 70, 175)),
         bend=rng.uniform(0, [0, 40, 10]),
-        forward=rng.uniform(0, 20),
-        aside=rng.normal(0, 8),
+        view=rng.normal([8, 10, -5], [8, 14, 18]),
         finger=DRAWS["hook"],
     )
 
@@ -124,6 +123,7 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
     overlap = rng.uniform(0.15, 0.4)
     carried = rng.uniform(0.25, 0.72)
     forward = rng.random() < 0.35  # some point at the viewer all the time
+    tilt = rng.uniform(20, 75) if forward else rng.normal(10, 8)
     height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.65, 1.27)  # some draw it flat
     return Stroke(
         corners=_sized(shape, overlap, _about(rng, 2.3, 1.25), height),
@@ -133,9 +133,8 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
         wander=rng.normal([0.0, 0.0], 0.15),
         twist=0.0,
         bend=rng.uniform(0, [60 if forward else 10, 20, 40]),
-        forward=rng.uniform(20, 75) if forward else rng.uniform(0, 15),
         # What the wrist does not carry the hand has to sweep, from the one side to the other.
-        aside=rng.uniform(0, 50) * (1 - carried),
+        view=np.array([tilt, rng.normal(18, 12), rng.normal(0, 8) - rng.uniform(0, 50) * (1 - carried)]),
         finger=DRAWS["zigzag"],
     )
 
