@@ -1,6 +1,7 @@
 """Pictures and videos of drawn people: `strm studio word` and `strm studio grid`."""
 
 import csv
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from strm.studio.streams import Motion, film, lesson, word
 from strm.studio.strokes import DRAWS
 from strm.studio.takes import SIZE, part, person
 
+UP, FRONT = 0.8, 0.6  # the part of the fingers' way that goes up, of the palm's that goes to the viewer
 FPS = 30.0  # of videos for people to look at
 ACROSS = 7  # pictures in a row of the grid
 LINE, INK, PAPER = (255, 176, 0), (255, 255, 255), (20, 20, 20)  # RGB
@@ -33,25 +35,37 @@ TRUTH = (
 
 @dataclass(frozen=True)
 class Portrait:
-    """A picture of a letter; of a moving one, a moment of its stroke and the fingertip's path [S, 2]."""
+    """A picture of a letter; of a moving one, a moment of its stroke, and the fingertip's path.
+
+    path: [S, 2] in parts of the picture's width and height.
+    """
 
     render: Render
     path: np.ndarray | None = None
 
 
 def portrait(letter: str, signer: Signer, rng: np.random.Generator, size: int = SIZE) -> Portrait:
-    """Draw any letter, moving ones too. path: in parts of the picture's width and height."""
+    """Draw any letter, moving ones too; these in a manner in which the hand is upright when it begins."""
     if letter not in ASL.moving:
         return Portrait(sample(letter, rng, size, signer))
-    motion = lesson(letter, signer, rng, 2 * FPS)
-    stroke = part(motion, [i for i, phase in enumerate(motion.phases) if phase == "stroke"])
-    renders = film(stroke, signer, rng, size)
+    for manner in itertools.count(signer.manner):
+        signer = replace(signer, manner=manner)
+        motion = lesson(letter, signer, rng, 2 * FPS)
+        stroke = [i for i, phase in enumerate(motion.phases) if phase == "stroke"]
+        if upright(part(motion, stroke[:1])):
+            break
+    renders = film(part(motion, stroke), signer, rng, size)
     tip = 8 + 4 * DRAWS[ASL.paths[letter]]
     path = np.stack([render.points[tip, :2] for render in renders])
     # The slowest moment of the middle half: a fast hand smears.
     pace = np.linalg.norm(np.gradient(path, axis=0), axis=1)
     start, end = len(path) // 4, len(path) - len(path) // 4
     return Portrait(renders[start + int(pace[start:end].argmin())], path)
+
+
+def upright(motion: Motion) -> bool:
+    """Whether a hand has its fingers up and its palm to the viewer all the time, as in most charts."""
+    return bool((motion.turn[:, 1, 1] > UP).all() and (motion.turn[:, 2, 2] > FRONT).all())
 
 
 class Teacher(Signer):

@@ -11,17 +11,15 @@ from strm.alphabet import ASL
 from strm.files import UserError, replacing
 from strm.landmarks import HandDetector
 from strm.pictures import read_picture
-from strm.studio.album import portrait, save_picture, spelt, teacher, word_video
+from strm.studio.album import portrait, save_picture, spelt, teacher, upright, word_video
 from strm.studio.dataset import make
-from strm.studio.streams import Motion
-from strm.studio.takes import KINDS, SIZE, Plan, person
+from strm.studio.takes import KINDS, SIZE, Plan, part
 
 FOLDER = Path(__file__).parents[2] / "data" / "studio"
 WORD = "JAZZ"  # both moving letters, and one of them twice
 SIGNERS, PLAN = 40, Plan(stills=4, clips=1, words=2, clip_truth=False)  # 8 MB in all
 TONES = (2, 6, 10)  # of the hands in the videos
 TRIES = 20
-UP, FRONT = 0.8, 0.6  # how much of the fingers' way goes up, and of the palm's to the viewer
 
 
 def shipped(sequence_mode: bool = False) -> list[str]:
@@ -45,15 +43,14 @@ def ship(out_dir: str | Path = FOLDER, signers: int = SIGNERS, seed: int = 0, jo
     out = Path(out_dir)
     stills(out / "stills", seed)
     for number, (text, tone) in enumerate(zip((*ASL.moving, WORD), TONES, strict=True)):
-        seen = next(s for s in itertools.count(seed + number) if _upright(spelt(text, s, tone, "Right")[0]))
+        seen = next(s for s in itertools.count(seed + number) if _well_seen(text, s, tone))
         word_video(text, out / f"{text}.mp4", SIZE, seen, tone, "Right", out / f"{text}.csv")
     make(out, signers, Plan(**(vars(PLAN) | {"seed": seed})), jobs)
 
 
-def _upright(motion: Motion) -> bool:
-    """Whether the hand, as long as it holds, has its palm to the viewer and its fingers up, as charts do."""
-    held = motion.turn[[phase == "hold" for phase in motion.phases]]
-    return bool((held[:, 1, 1] > UP).all() and (held[:, 2, 2] > FRONT).all())
+def _well_seen(text: str, seed: int, tone: int) -> bool:
+    motion = spelt(text, seed, tone, "Right")[0]
+    return upright(part(motion, [i for i, phase in enumerate(motion.phases) if phase == "hold"]))
 
 
 def stills(folder: Path, seed: int) -> None:
