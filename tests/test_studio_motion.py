@@ -9,7 +9,8 @@ from strm.alphabet import ASL
 from strm.files import UserError
 from strm.studio import AVERAGE, Signer, random_signer
 from strm.studio.complexion import skin
-from strm.studio.noise import Noise, fit, palm, seen, speed
+from strm.studio.measure import Take, compare, fit
+from strm.studio.noise import Noise, constants, fast, palm, seen, speed
 from strm.studio.poses import forms, stray
 from strm.studio.reach import between, swing, touch
 from strm.studio.render import Camera, Look, render
@@ -377,10 +378,26 @@ def test_measuring_the_noise_finds_what_was_put_in():
         motion = word("JAZZ" if number % 2 else "BROWN", signer, rng)
         true = trace(motion, signer, FRONT)
         got, found = seen(true, rng, motion.t_ms, NOISE)
-        takes.append((true, np.where(found[:, None, None], got, np.nan), motion.t_ms))
+        takes.append(Take(true, np.where(found[:, None, None], got, np.nan), motion.t_ms))
     measured = fit(takes)
     assert 0.15 < measured.near < 0.6 and measured.spread < 0.3
     assert np.median(measured.jitter[1:]) == pytest.approx(0.01, rel=0.4)
     size = np.sqrt((measured.ways[..., :2] ** 2).sum(0).mean())
     assert size == pytest.approx(np.sqrt((NOISE.ways[..., :2] ** 2).sum(0).mean()), rel=0.35)
     assert abs(measured.lost[0] + 4) < 1 and measured.lost[2] > 1
+    for figure, (put_in, found_again) in compare(takes, measured).items():
+        assert found_again == pytest.approx(put_in, rel=0.3, abs=0.02), figure
+
+
+def test_the_fast_path_gives_what_the_detector_would():
+    signer = replace(random_signer(generator(3)), handedness="Left")
+    motion = word("JIG", signer, generator(4))
+    points, found = fast(motion, signer, generator(5))
+    assert points.shape == (len(motion), 21, 3) and points.dtype == np.float32
+    assert not found[~motion.inside].any() and found[motion.inside].mean() > 0.7
+    assert (points[:, 0, 2] == 0).all(), "z is relative to the wrist"
+    held = np.array(motion.labels) == "G"
+    points, exact = points[held], trace(motion, signer, camera_for(motion, signer, generator(5)))[held]
+    error = np.median(np.linalg.norm((points - exact)[..., :2], axis=-1) / palm(exact)[..., 0])
+    assert 0.01 < error < 0.2, "about as wrong as the detector"
+    assert np.isfinite(constants().blend).all() and constants().lost[1] > 0, "the faster, the more are lost"

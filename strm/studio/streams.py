@@ -187,7 +187,7 @@ def _moving(letter: str, speller: Speller) -> Script:
 
 def _still(letter: str, speller: Speller) -> Script:
     stance = speller.stance(letter)
-    if letter in STARTS and speller.maybe(0.4):
+    if letter in STARTS and speller.maybe(0.35):
         # The hand that could begin to draw, or that has drawn, and only stands there.
         stance, stroke = speller.poised(STARTS[letter])
         if speller.maybe(0.4):

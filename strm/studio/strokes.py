@@ -122,7 +122,7 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
     shape = [[-1.0, slope], [back, 1.0], [back - last, 1.0 + end]]
     overlap = rng.uniform(0.15, 0.4)
     carried = rng.uniform(0.25, 0.72)
-    forward = rng.random() < 0.35  # some point at the viewer all the time
+    forward = rng.random() < 0.25  # some point at the viewer all the time
     tilt = rng.uniform(20, 75) if forward else rng.normal(10, 8)
     height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.65, 1.27)  # some draw it flat
     return Stroke(
