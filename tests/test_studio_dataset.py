@@ -391,6 +391,8 @@ def test_shipped_pictures_show_their_letters():
     table = pd.read_csv(SHIPPED / "stills" / "stills.csv")
     assert table["letter"].tolist() == [*ASL.letters]
     assert set(table["tone"]) == set(range(1, 11)) and set(table["handedness"]) == {"Left", "Right"}
+    people = [person(0, number) for number in range(len(table))]
+    assert [*zip(table["tone"], table["handedness"], strict=True)] == [(p.tone, p.handedness) for p in people]
     right = 0
     with HandDetector() as detector:
         for row in table.itertuples():
