@@ -41,9 +41,7 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out_dir", default=TABLES, metavar="DIR", help=f"where they go ({TABLES})")
     parser.add_argument("--signers", type=count, default=40, metavar="N", help="drawn people (40)")
-    parser.add_argument(
-        "--stills", type=amount, default=4, metavar="N", help="photos of each still letter (4)"
-    )
+    parser.add_argument("--stills", type=amount, default=4, metavar="N", help="photos of each letter (4)")
     parser.add_argument(
         "--clips", type=amount, default=1, metavar="N", help="clips of each letter and of 'nothing' (1)"
     )
