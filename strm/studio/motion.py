@@ -15,7 +15,7 @@ from strm.studio.skeleton import joints, landmarks
 
 PHASES = ("enter", "hold", "transition", "stroke", "rest", "leave")
 BORDER = 0.04  # of the picture's width, which the camera leaves free about the movement
-EXPOSURE_MS = 15.0  # the longest that a shutter is open
+EXPOSURE_MS = 10.0  # the longest that a shutter is open
 FLICKER_MS = 700.0  # how long light stays about the same
 VIEW_NONE = np.zeros((1, 3))  # a pose's own views do not count in a motion: its turns do
 

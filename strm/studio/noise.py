@@ -18,6 +18,7 @@ from strm.landmarks import FPS, KNUCKLES, POINTS
 from strm.studio import Signer
 from strm.studio.motion import Motion, camera_for, trace
 
+TREMOR = 0.05  # palms
 CONSTANTS = Path(__file__).with_name("noise.json")
 
 
@@ -84,9 +85,12 @@ def seen(
 
 
 def apart(points: np.ndarray) -> np.ndarray:
-    """How different hands [S, 21, 3] look, frame against frame: [S, S] palms, the mean over the points."""
+    """How different hands [S, 21, 3] look, frame against frame: [S, S] palms, the mean over the points.
+
+    Hands that differ by no more than tremor count as the same.
+    """
     ways = ((points - points[:, :1]) / palm(points)).reshape(len(points), -1) / np.sqrt(POINTS)
-    return cdist(ways, ways)
+    return np.hypot(cdist(ways, ways), TREMOR) - TREMOR
 
 
 def blended(points: np.ndarray, blend: np.ndarray) -> np.ndarray:

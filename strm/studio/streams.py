@@ -22,7 +22,7 @@ from strm.studio.strokes import Stroke, again, pointing, random_stroke
 __all__ = ["PHASES", "Motion", "camera_for", "film", "lesson", "trace", "word"]
 
 EASE = np.array([[28.0, 0.0, 34.0, 18.0]] * 4), np.array([28.0, 24.0, -62.0, 18.0, 20.0])  # a hand at ease
-QUICKEST = 0.3  # seconds: no stroke is quicker
+QUICKEST = {"hook": 0.3, "zigzag": 0.45}  # seconds: nobody draws it quicker
 AWAY_CM = 34.0  # where hands come from, and where they go
 # A moving letter's mirror image: few draw it, but of left-handers many a zigzag.
 MIRRORED, MIRRORED_LEFT = 0.04, {"hook": 0.04, "zigzag": 0.6}
@@ -134,7 +134,9 @@ def word(
             script.hold(seconds(0.2, 1.0), letter)
         else:
             script.hold(seconds(0.1, 0.5), still)
-            script.draw(replace(stroke, seconds=max(QUICKEST, stroke.seconds / pace)), letter)
+            script.draw(
+                replace(stroke, seconds=max(QUICKEST[ASL.paths[letter]], stroke.seconds / pace)), letter
+            )
             script.hold(seconds(0.1, 0.35), letter, "rest")
         shown = still
     assert script is not None
