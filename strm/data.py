@@ -20,6 +20,7 @@ from strm.landmarks import FPS, KNUCKLES, POINTS, SMALLEST_PALM, motion_features
 COORDINATES = [f"{axis}{i}" for i in range(POINTS) for axis in "xyz"]
 TEXT = {"source": "", "signer": "", "clip": "", "handedness": ""}
 NUMBERS = {"frame": np.nan, "t_ms": np.nan, "score": np.nan, "width": np.nan, "height": np.nan}
+COMING = ("enter", "transition")  # phases of the studio's clips
 LARGEST = 1e15  # beyond it, nothing that a camera saw: as good as infinite
 
 
@@ -167,8 +168,15 @@ def is_moving(table: pd.DataFrame) -> np.ndarray:
 
 
 def clips(table: pd.DataFrame) -> list[Clip]:
-    """Return a table's clips, in order, resampled to 15 frames a second; a photo is a clip of one frame."""
+    """Return a table's clips, in order, resampled to 15 frames a second; a photo is a clip of one frame.
+
+    Where a table tells the phase of each frame, a clip begins when the hand has come to what it shows.
+    """
     table = table.reset_index(drop=True)
+    if "phase" in table.columns:
+        coming = table["phase"].isin(COMING) & (table["label"] != ASL.nothing)
+        arrived = (~coming).groupby(table["clip"]).cummax()
+        table = table[arrived].reset_index(drop=True)
     points, moving = hands(table), is_moving(table)
     key = np.where(moving, table["clip"], table["clip"] + "#" + pd.Series(range(len(table))).astype(str))
     person, out = people(table), []

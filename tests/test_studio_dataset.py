@@ -44,7 +44,7 @@ def points(table: pd.DataFrame, columns=COORDINATES) -> np.ndarray:
 def few(monkeypatch):
     """An alphabet of a few letters for what is rendered; a clip of each costs a second."""
     start = next(iter(ASL.moving.values()))
-    monkeypatch.setattr(takes, "STILL", ("B", start, "Y"))
+    monkeypatch.setattr(takes, "PHOTOGRAPHED", ("B", start, "Y"))
     monkeypatch.setattr(takes, "LABELS", ("Y", *list(ASL.moving)[:1]))
 
 
@@ -105,14 +105,14 @@ def test_tables_are_read_as_the_project_reads_tables(fast):
     table = read_table([folder / "photos.csv.gz", folder / "clips.csv.gz"])
     assert set(table["label"]) == {*ASL.letters, ASL.nothing}
     photos = table[~is_moving(table)]
-    assert len(photos) <= 2 * len(ASL.still) == summary["photos"]["frames"] and set(photos["label"]) == {
-        *ASL.still
-    }
+    assert len(photos) <= 2 * len(ASL.letters) == summary["photos"]["frames"]
+    assert set(photos["label"]) == {*ASL.letters}, "of a moving letter, a moment"
     assert set(people(table)) == {"studio/learn/000", "studio/learn/001"} and set(table["source"]) == {
         "studio"
     }
     streams = clips(table[is_moving(table)])
-    assert Counter(clip.label for clip in streams) == dict.fromkeys([*ASL.letters, ASL.nothing], 2)
+    shown = {label: 4 if label in takes.MOVEMENT else 2 for label in (*ASL.letters, ASL.nothing)}
+    assert Counter(clip.label for clip in streams) == shown, "two people; movement twice as often"
     assert all(0.5 < len(clip.hands) / 15 < 4 for clip in streams), "seconds"
     assert [*raw(folder / "photos.csv.gz").columns] == [*dataset.COLUMNS]
 
@@ -370,7 +370,7 @@ def _same(made: takes.Take, rows: pd.DataFrame) -> None:
         assert (row.label, row.letter, row.phase) == (made.label, made.letters[i], made.phases[i])
         assert row.handedness == person(0, int(row.signer[-3:])).handedness
         if "/clip/" not in made.name:  # clips ship without it
-            np.testing.assert_allclose(truth, made.truth[i], atol=2e-4)
+            np.testing.assert_allclose(truth, made.truth[i], atol=6e-4)
         if made.hands[i] is not None:
             apart.append(np.abs(found - made.hands[i].points).max())
     assert np.median(apart) < 0.01, "parts of the picture"

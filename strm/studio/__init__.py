@@ -15,7 +15,7 @@ from strm.studio.skeleton import AVERAGE, HandShape, random_shape, rotation
 
 __all__ = ["AVERAGE", "LETTERS", "MONK", "HandShape", "Render", "Signer", "burst", "random_signer", "sample"]
 
-LETTERS = tuple(POSES)
+LETTERS = tuple(POSES)  # the moving ones come last
 SIDES = ("Right", "Left")
 # How far a pose strays from the table, in parts of what people stray altogether: squared, they make 1.
 HABIT, DAY = 0.8, 0.6
@@ -34,7 +34,7 @@ class Signer:
     def habit(self, letter: str) -> Pose:
         """Return the form of a letter that this person uses, as they hold it, and their only view of it.
 
-        Raises UserError for a letter that the studio has no pose for, or that is a movement.
+        Of a moving letter it is a moment. Raises UserError for a letter that the studio has no pose for.
         """
         choices = forms(letter)
         rng = np.random.default_rng([self.manner, LETTERS.index(letter)])
@@ -67,10 +67,11 @@ def random_signer(rng: np.random.Generator) -> Signer:
 
 
 def sample(letter: str, rng: np.random.Generator, size: int = 256, signer: Signer | None = None) -> Render:
-    """Render a still letter in a picture of size x size pixels; pose, view, light and room vary at random.
+    """Render a letter in a picture of size x size pixels; pose, view, light and room vary at random.
 
+    One picture cannot show a moving letter: what it shows is a moment of the movement.
     signer: who shows it; a new person each time without one. The same rng state gives the same
-    picture. Raises UserError for a letter that the studio has no pose for, or that is a movement.
+    picture. Raises UserError for a letter that the studio has no pose for.
     """
     return burst(letter, rng, 1, size, signer)[0]
 

@@ -60,13 +60,13 @@ def rows(take: Take, number: int, seed: int, truth: bool = True) -> list[list]:
             known += [short(hand.score, 3), hand.width, hand.height, *coordinates(hand.points)]
             known += [hand.handedness, take.letters[i], take.phases[i], signer.tone]
             known += [short(angle, 1) for angle in views[i]]
-            out.append([*known, *(coordinates(take.truth[i]) if truth else [""] * len(COORDINATES))])
+            out.append([*known, *(coordinates(take.truth[i], 3) if truth else [""] * len(COORDINATES))])
     return out
 
 
-def coordinates(points: np.ndarray) -> list[str]:
+def coordinates(points: np.ndarray, digits: int = 4) -> list[str]:
     """Write points [21, 3] as 63 numbers."""
-    return [short(value, 4) for value in points.astype(float).ravel()]
+    return [short(value, digits) for value in points.astype(float).ravel()]
 
 
 def make(out_dir: str | Path, signers: int = 40, plan: Plan | None = None, jobs: int = 1) -> dict:

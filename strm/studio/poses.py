@@ -29,7 +29,7 @@ class Pose:
 
 def _load() -> dict[str, list[Pose]]:
     table = json.loads(Path(__file__).with_name("poses.json").read_text("utf-8"))
-    poses: dict[str, list[Pose]] = {letter: [] for letter in ASL.still}
+    poses: dict[str, list[Pose]] = {letter: [] for letter in (*ASL.still, *ASL.moving)}
     for key, angles in table.items():
         if not key.startswith("_"):
             fingers = np.array([angles[finger] for finger in FINGERS], float)
@@ -38,13 +38,11 @@ def _load() -> dict[str, list[Pose]]:
     return poses
 
 
-POSES = _load()  # every still letter's forms
+POSES = _load()  # every letter's forms, the still ones first
 
 
 def forms(letter: str) -> list[Pose]:
-    """Return the ways to show a still letter. Raises UserError for a moving or an unknown one."""
-    if letter in ASL.moving:
-        raise UserError(f"{letter} is a movement, and one picture cannot show it: ask for a still letter.")
+    """Return the ways to show a still letter, or moments of a moving one. UserError for an unknown one."""
     if letter not in POSES:
         raise UserError(f"The studio draws no {letter!r}: its letters are {', '.join(POSES)}.")
     return POSES[letter]

@@ -26,6 +26,8 @@ QUICKEST = {"hook": 0.3, "zigzag": 0.45}  # seconds: nobody draws it quicker
 AWAY_CM = 34.0  # where hands come from, and where they go
 # A moving letter's mirror image: few draw it, but of left-handers many a zigzag.
 MIRRORED, MIRRORED_LEFT = 0.04, {"hook": 0.04, "zigzag": 0.6}
+# How many draw with a hand of its own (a moment of the movement) rather than with the still letter's.
+OWN_HAND = {"hook": 0.2, "zigzag": 0.65}
 STARTS = {start: letter for letter, start in ASL.moving.items()}
 DIFFERENT = 20.0  # degrees, on average over the joints: two letters with something in between
 
@@ -53,22 +55,25 @@ class Speller:
             self._today[letter] = Stance(fingers, thumb, facing(pose.views[0]), np.zeros(2))
         return self._today[letter]._replace(wrist=self.rng.normal(0, 0.8, 2))
 
-    def _manner(self, letter: str) -> tuple[Stroke, float]:
-        """This person's way to draw a moving letter, and how tight their hand is then."""
+    def _manner(self, letter: str) -> tuple[Stroke, float, bool]:
+        """This person's way to draw a moving letter, how tight their hand is then, and whether it is another
+        hand than the still letter's."""
         rng = np.random.default_rng([self.signer.manner, 100 + ASL.letters.index(letter)])
         path = ASL.paths[letter]
         left = self.signer.handedness == "Left"
         mirrored = bool(rng.random() < (MIRRORED_LEFT[path] if left else MIRRORED))
-        return random_stroke(path, rng, mirrored), float(rng.uniform())
+        return random_stroke(path, rng, mirrored), float(rng.uniform()), bool(rng.random() < OWN_HAND[path])
 
     def poised(self, letter: str) -> tuple[Stance, Stroke]:
         """Return the stance from which this person draws a moving letter, and the stroke."""
-        habit, tight = self._manner(letter)
+        habit, tight, own = self._manner(letter)
         stroke = again(habit, self.rng)
-        stance = self.stance(ASL.moving[letter])
-        fingers, thumb = pointing(stance.fingers, stance.thumb, tight)
-        fingers[stroke.finger, 0] += stroke.bend[0]
-        stance = stance._replace(fingers=fingers, thumb=thumb, turn=facing(stroke.view))
+        stance = self.stance(letter if own else ASL.moving[letter])
+        if not own:
+            fingers, thumb = pointing(stance.fingers, stance.thumb, tight)
+            fingers[stroke.finger, 0] += stroke.bend[0]
+            stance = stance._replace(fingers=fingers, thumb=thumb)
+        stance = stance._replace(turn=facing(stroke.view))
         script = Script(stance, self.signer.shape)
         script.draw(stroke, letter, until=1e-6)  # a fingertip that draws points a little to the viewer
         return script.now, stroke
@@ -189,10 +194,10 @@ def _moving(letter: str, speller: Speller) -> Script:
 
 def _still(letter: str, speller: Speller) -> Script:
     stance = speller.stance(letter)
-    if letter in STARTS and speller.maybe(0.35):
+    if letter in STARTS and speller.maybe(0.5):
         # The hand that could begin to draw, or that has drawn, and only stands there.
         stance, stroke = speller.poised(STARTS[letter])
-        if speller.maybe(0.4):
+        if speller.maybe(0.25):
             drawn = Script(stance, speller.signer.shape)
             drawn.draw(stroke, letter)
             stance = drawn.now

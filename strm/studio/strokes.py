@@ -132,7 +132,7 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
         carried=carried,
         wander=rng.normal([0.0, 0.0], 0.15),
         twist=0.0,
-        bend=rng.uniform(0, [60 if forward else 10, 20, 40]),
+        bend=rng.uniform(0, [60 if forward else 10, 20, 25]),
         # What the wrist does not carry the hand has to sweep, from the one side to the other.
         view=np.array([tilt, rng.normal(18, 12), rng.normal(0, 8) - rng.uniform(0, 50) * (1 - carried)]),
         finger=DRAWS["zigzag"],

@@ -17,7 +17,10 @@ from strm.studio.noise import seen
 from strm.studio.streams import Motion, camera_for, film, lesson, trace, word
 
 KINDS = ("photos", "clips", "words")
-STILL, LABELS = ASL.still, (*ASL.letters, ASL.nothing)
+# Photos of a moving letter are moments of its movement, as in every set of photos.
+PHOTOGRAPHED, LABELS = (*ASL.still, *ASL.moving), (*ASL.letters, ASL.nothing)
+# Movement is shown more often: moving letters, what they begin with, and what is neither.
+MOVEMENT, TWICE = {*ASL.moving, *ASL.moving.values(), ASL.nothing}, 2
 SIZE = 256  # of the square pictures, in pixels
 JUDGES = 5  # the last of five drawn people is kept for judging
 GAP_MS = 1000.0  # between two streams
@@ -26,7 +29,7 @@ EMPTY = np.full((SIZE, SIZE, 3), 128, np.uint8)
 
 @dataclass(frozen=True)
 class Plan:
-    """How much each drawn person shows: photos of each still letter, clips of each label, words."""
+    """How much each drawn person shows: photos of each letter, clips of each label, words."""
 
     stills: int = 4
     clips: int = 1
@@ -87,20 +90,21 @@ def takes(plan: Plan, number: int, kind: str) -> Iterator[Take]:
     detecting = nullcontext() if plan.landmarks_only else HandDetector(video=kind != "photos")
     with detecting as detector:
         if kind == "photos":
-            for letter in STILL:
+            for letter in PHOTOGRAPHED:
                 for k in range(plan.stills):
                     yield photo(plan, number, signer, letter, k, detector)
         else:
             watch = None if detector is None else Watch(detector)
             for label in LABELS if kind == "clips" else [""]:
-                for k in range(plan.clips if kind == "clips" else plan.words):
+                clips = plan.clips * (TWICE if label in MOVEMENT else 1)
+                for k in range(clips if kind == "clips" else plan.words):
                     yield stream(plan, number, signer, label, k, watch)
 
 
 def photo(
     plan: Plan, number: int, signer: Signer, letter: str, k: int, detector: HandDetector | None
 ) -> Take:
-    """Make a person's k-th photo of a still letter."""
+    """Make a person's k-th photo of a letter; of a moving one, a moment of its movement."""
     rng = np.random.default_rng([plan.seed, number, 0, *letter.encode(), k])
     name = f"{name_of(number)}/photo/{letter}{k}"
     if detector is None:  # one moment of a held letter
