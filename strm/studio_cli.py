@@ -43,7 +43,11 @@ def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--signers", type=count, default=40, metavar="N", help="drawn people (40)")
     parser.add_argument("--stills", type=amount, default=4, metavar="N", help="photos of each letter (4)")
     parser.add_argument(
-        "--clips", type=amount, default=1, metavar="N", help="clips of each letter and of 'nothing' (1)"
+        "--clips",
+        type=amount,
+        default=1,
+        metavar="N",
+        help="clips of each letter and of 'nothing' (1); of those that movement tells apart, twice as many",
     )
     parser.add_argument("--words", type=amount, default=2, metavar="N", help="words of each person (2)")
     parser.add_argument(

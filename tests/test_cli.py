@@ -76,7 +76,7 @@ def test_studio_word_and_grid(called):
 def test_studio_ship(called):
     spy = called("strm.studio.ship.ship")
     cli.main(["studio", "ship", "--jobs", "2"])
-    spy.assert_called_once_with("data/studio", 40, 0, 2)
+    spy.assert_called_once_with("data/studio", 35, 0, 2)
 
 
 def test_training_without_a_table_asks_the_studio(called):
