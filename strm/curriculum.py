@@ -21,6 +21,9 @@ DRAWN = {"hook": 2.5, "zigzag": 2.0}
 HELD_START, HELD_STROKE, STOPPED = 0.7, 0.5, 0.25
 OWN_HAND = {"hook": 0.35, "zigzag": 1.0}  # how often a photo from the middle of the movement lends its hand
 
+# Held still, a moment of a hook is nothing: the hand is turned. One of a zigzag may as well be its start.
+LIKE_START = {"hook": 0.0, "zigzag": 0.5}
+
 
 class Curriculum:
     """Photos and clips of a training table, and `epoch`, which makes a balanced set of them.
@@ -143,7 +146,9 @@ class Curriculum:
             if starts:
                 self._add(held(lend(HELD_START, share=0.0), self.frames, rng), start)
             if own:
-                self._add(held(lend(HELD_STROKE, share=1.0), self.frames, rng), ASL.nothing)
+                for label, part in ((ASL.nothing, 1 - LIKE_START[path]), (start, LIKE_START[path])):
+                    if part:
+                        self._add(held(lend(part * HELD_STROKE, share=1.0), self.frames, rng), label)
             strokes = drawn(lend(STOPPED), path, self.frames, rng)
             late = strokes[np.arange(len(strokes)), rng.integers(self.frames // 2, self.frames, len(strokes))]
             self._add(held(late, self.frames, rng), ASL.nothing)

@@ -37,12 +37,12 @@ def studio_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def fast_folder() -> Path:
     """Where the same people's photos are without pixels: true points, with noise like the detector's."""
-    return Path("outputs") / "compare" / f"fast-{_mark()}"
+    return Path("outputs") / "compare" / f"fast-{_mark('photos')}"
 
 
-def _mark() -> str:
-    """Tell this cut of the studio from others: what was learned from another one does not count."""
-    tables = (FOLDER / f"{kind}.csv.gz" for kind in ("photos", "clips"))
+def _mark(*kinds: str) -> str:
+    """Tell these tables from other cuts of the studio: what was learned from another one does not count."""
+    tables = (FOLDER / f"{kind}.csv.gz" for kind in kinds)
     return hashlib.sha256(b"".join(path.read_bytes() for path in tables)).hexdigest()[:8]
 
 
@@ -118,7 +118,9 @@ def studio_table(seeds: int, workers: int) -> dict[str, Any]:
     jobs = [(*kind, "", seed) for kind in kinds for seed in range(seeds)]
     mixed = ("real", "mixture")
     jobs += [(kind, "strm", author, seed) for kind in mixed for author in AUTHORS for seed in range(seeds)]
-    results = dict(zip(jobs, run_all(f"studio-{_mark()}-photos", _photo_task, jobs, workers), strict=True))
+    results = dict(
+        zip(jobs, run_all(f"studio-{_mark('photos')}-photos", _photo_task, jobs, workers), strict=True)
+    )
     out: dict[str, Any] = {"settings": {"photos": asdict(PHOTOS), "clips": asdict(CLIPS)}, "seeds": seeds}
     out |= {"tuned_on": TUNED, "judges": JUDGES, "photos": {}, "clips": {}}
     for kind, net in kinds:
@@ -128,7 +130,13 @@ def studio_table(seeds: int, workers: int) -> dict[str, Any]:
         reports = [{a: results[kind, "strm", a, s][a] for a in AUTHORS} for s in range(seeds)]
         out["photos"][f"strm_{kind}"] = _summary(reports)
     movers = [(net, seed) for net in ("strm", "stateless", "mlp") for seed in range(seeds)]
-    read = dict(zip(movers, run_all(f"studio-{_mark()}-clips", _clip_task, movers, workers), strict=True))
+    read = dict(
+        zip(
+            movers,
+            run_all(f"studio-{_mark('photos', 'clips')}-clips", _clip_task, movers, workers),
+            strict=True,
+        )
+    )
     for net in ("strm", "stateless", "mlp"):
         out["clips"][net] = _strokes([read[net, seed] for seed in range(seeds)])
     return out
