@@ -124,9 +124,9 @@ def _zigzag(rng: np.random.Generator) -> Stroke:
     carried = rng.uniform(0.25, 0.72)
     forward = rng.random() < 0.25  # some point at the viewer all the time
     tilt = rng.uniform(20, 75) if forward else rng.normal(10, 8)
-    height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.65, 1.27)  # some draw it flat
+    height = rng.uniform(0.5, 1.0) if rng.random() < 0.15 else _about(rng, 1.55, 1.3)  # some draw it flat
     return Stroke(
-        corners=_sized(shape, overlap, _about(rng, 2.3, 1.25), height),
+        corners=_sized(shape, overlap, _about(rng, 2.2, 1.27), height),
         overlap=overlap,
         seconds=_about(rng, 0.72, 1.3),
         carried=carried,
