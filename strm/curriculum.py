@@ -146,7 +146,8 @@ class Curriculum:
             if starts:
                 self._add(held(lend(HELD_START, share=0.0), self.frames, rng), start)
             if own:
-                for label, part in ((ASL.nothing, 1 - LIKE_START[path]), (start, LIKE_START[path])):
+                like_start = LIKE_START[path] if starts else 0.0
+                for label, part in ((ASL.nothing, 1 - like_start), (start, like_start)):
                     if part:
                         self._add(held(lend(part * HELD_STROKE, share=1.0), self.frames, rng), label)
             strokes = drawn(lend(STOPPED), path, self.frames, rng)

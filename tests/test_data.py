@@ -285,6 +285,16 @@ def test_copies_of_a_photo_are_photos(tmp_path):
     assert len(chosen) == 6 and len(rest) == 4
 
 
+def test_a_clip_begins_where_the_hand_has_come_to_its_letter(tmp_path):
+    """Where a table tells phases: what came before is another letter, or none. 'nothing' keeps its coming."""
+    phases = ["enter", "transition", "hold", "hold", "transition", "rest"]
+    for label, kept in (("B", 4), ("nothing", 6)):
+        table = clip(label, 0, still_path(6), "c").assign(phase=phases)
+        (found,) = clips(read(table, tmp_path))
+        whole = hands(read(table.drop(columns="phase"), tmp_path))
+        np.testing.assert_allclose(found.hands, whole[6 - kept :], rtol=1e-5)
+
+
 def test_frames_of_a_clip_are_a_clip(tmp_path):
     back = read([clip("A", 0, still_path(4), "c"), photos("A", 1, each=2)], tmp_path)
     assert is_moving(back).tolist() == [True] * 4 + [False] * 2
