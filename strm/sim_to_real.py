@@ -21,6 +21,7 @@ from strm.studio.ship import FOLDER, PLAN, SIGNERS
 from strm.train import fit
 from strm.trials import AUTHORS, CLIPS, NETS, PHOTOS, photo_table, real_tables, run_all, spread
 
+KEPT = "studio/judge"  # the drawn people kept for judging
 TUNED = ("davidlee", "keptsecret")
 JUDGES = tuple(author for author in AUTHORS if author not in TUNED)
 DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with them
@@ -29,29 +30,35 @@ STILL_STARTS = ("kaushik", "tresajoby", "yash", "traduttore/alex", "traduttore/c
 
 
 @lru_cache
-def studio_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (photos, clips) of the drawn people who ship and are not kept for judging."""
-    photos, clips = (read_table(FOLDER / f"{kind}.csv.gz") for kind in ("photos", "clips"))
-    return split_by_signer(photos, ["studio/judge"])[0], split_by_signer(clips, ["studio/judge"])[0]
+def studio_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (photos, clips) of a folder's drawn people, without those kept for judging."""
+    photos, clips = (read_table(folder / f"{kind}.csv.gz") for kind in ("photos", "clips"))
+    return split_by_signer(photos, [KEPT])[0], split_by_signer(clips, [KEPT])[0]
+
+
+def drawn_photos(folder: Path) -> pd.DataFrame:
+    """Return still letters as photos; among them frames of clips that hold one, as with real people."""
+    photos, clips = studio_tables(folder)
+    held = clips[(clips["phase"] == "hold") & (clips["letter"] == clips["label"])]
+    table = pd.concat([photos, held], ignore_index=True)
+    return table[table["label"].isin(ASL.still)].reset_index(drop=True)
 
 
 def fast_folder() -> Path:
-    """Where the same people's photos are without pixels: true points, with noise like the detector's."""
-    return Path("outputs") / "compare" / f"fast-{_mark('photos')}"
+    """Where the same people are without pixels: true points, with noise like the detector's."""
+    return Path("outputs") / "compare" / f"fast-{_mark()}"
 
 
-def _mark(*kinds: str) -> str:
-    """Tell these tables from other cuts of the studio: what was learned from another one does not count."""
-    tables = (FOLDER / f"{kind}.csv.gz" for kind in kinds)
+def _mark() -> str:
+    """Tell this cut of the studio from others: what was learned from another one does not count."""
+    tables = (FOLDER / f"{kind}.csv.gz" for kind in ("photos", "clips"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in tables)).hexdigest()[:8]
 
 
 def _photo_task(kind: str, net: str, left: str, seed: int) -> dict[str, Any]:
     """Train on drawn photos, or with real ones of all but one author; read real photos of who is left."""
     real = photo_table()
-    drawn = studio_tables()[0]
-    if kind == "fast":
-        drawn, _ = split_by_signer(read_table(fast_folder() / "photos.csv.gz"), ["studio/judge"])
+    drawn = drawn_photos(fast_folder() if kind == "fast" else FOLDER)
     test = real[~is_moving(real)].reset_index(drop=True)
     if left:
         train, test = split_by_signer(real, [left])
@@ -64,7 +71,8 @@ def _photo_task(kind: str, net: str, left: str, seed: int) -> dict[str, Any]:
         train = drawn
     bundle = fit(train, replace(PHOTOS, seed=seed), progress=False, net=NETS[net])
     if kind == "studio":  # drawn people whom it never saw, too
-        held = split_by_signer(read_table(FOLDER / "photos.csv.gz"), ["studio/judge"])[1]
+        held = split_by_signer(read_table(FOLDER / "photos.csv.gz"), [KEPT])[1]
+        held = held[held["label"].isin(ASL.still)]
         test = pd.concat([test, held], ignore_index=True)
     who, out = people(test), {}
     for name in (left,) if left else AUTHORS:
@@ -88,7 +96,7 @@ def _report(bundle, table: pd.DataFrame) -> dict[str, Any]:
 def _clip_task(net: str, seed: int) -> dict[str, Any]:
     """Train on drawn streams; read real people's strokes, and the poses that strokes begin with, held."""
     bundle = fit(
-        pd.concat(studio_tables(), ignore_index=True),
+        pd.concat(studio_tables(FOLDER), ignore_index=True),
         replace(CLIPS, seed=seed),
         progress=False,
         net=NETS[net],
@@ -113,14 +121,12 @@ def _clip_task(net: str, seed: int) -> dict[str, Any]:
 def studio_table(seeds: int, workers: int) -> dict[str, Any]:
     """Everything that data/results/studio.json tells."""
     if not (fast_folder() / "photos.csv.gz").exists():
-        make(fast_folder(), SIGNERS, replace(PLAN, landmarks_only=True, clips=0, words=0), workers)
+        make(fast_folder(), SIGNERS, replace(PLAN, landmarks_only=True, words=0), workers)
     kinds = [("studio", "strm"), ("studio", "mlp"), ("fast", "strm"), ("fast", "mlp")]
     jobs = [(*kind, "", seed) for kind in kinds for seed in range(seeds)]
     mixed = ("real", "mixture")
     jobs += [(kind, "strm", author, seed) for kind in mixed for author in AUTHORS for seed in range(seeds)]
-    results = dict(
-        zip(jobs, run_all(f"studio-{_mark('photos')}-photos", _photo_task, jobs, workers), strict=True)
-    )
+    results = dict(zip(jobs, run_all(f"studio-{_mark()}-photos", _photo_task, jobs, workers), strict=True))
     out: dict[str, Any] = {"settings": {"photos": asdict(PHOTOS), "clips": asdict(CLIPS)}, "seeds": seeds}
     out |= {"tuned_on": TUNED, "judges": JUDGES, "photos": {}, "clips": {}}
     for kind, net in kinds:
@@ -133,7 +139,7 @@ def studio_table(seeds: int, workers: int) -> dict[str, Any]:
     read = dict(
         zip(
             movers,
-            run_all(f"studio-{_mark('photos', 'clips')}-clips", _clip_task, movers, workers),
+            run_all(f"studio-{_mark()}-clips", _clip_task, movers, workers),
             strict=True,
         )
     )

@@ -114,9 +114,8 @@ def drawn(tmp_path, monkeypatch):
     """Tables of drawn people such as the studio ships; one of them is kept for judging."""
     names = [f"studio/learn/{i:03}" for i in range(4)] + ["studio/judge/004"]
     photos = [rows(n, label, f"{n}/{label}", 1) for n in names for label in "ABD"]
-    clips = [
-        rows(n, label, f"{n}/{label}/clip", 8) for n in names for label in ("D", "I", "J", "Z", "nothing")
-    ]
+    told = {"letter": "D", "phase": "hold"}
+    clips = [rows(n, c, f"{n}/{c}/clip", 8, **told) for n in names for c in ("D", "I", "J", "Z", "nothing")]
     monkeypatch.setattr(sim_to_real, "FOLDER", tmp_path / "drawn")
     sim_to_real.FOLDER.mkdir()
     for name, parts in (("photos", photos), ("clips", clips)):
@@ -133,6 +132,8 @@ def test_the_studio_alone_has_met_no_real_person_and_no_judge(stand_in, drawn, t
     only_drawn = [met for met, _, _ in trainings if met.isdisjoint(real)]
     assert len(only_drawn) == 2 * (4 + 3), "two seeds: two nets on pictures, two on points, three on streams"
     assert all(met == {f"studio/learn/{i:03}" for i in range(4)} for met in only_drawn)
+    classes = [set(table["label"]) for met, settings, table in trainings if not settings.sequence_mode]
+    assert all(seen == {"A", "B", "D"} for seen in classes), "photos: still letters only"
     others = [met for met, _, _ in trainings if not met.isdisjoint(real)]
     for author in trials.AUTHORS:
         without = [met for met in others if author not in met]
