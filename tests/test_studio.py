@@ -8,8 +8,9 @@ import pytest
 from strm import studio
 from strm.alphabet import ASL
 from strm.files import UserError
+from strm.studio.complexion import bones, complexion, skin
 from strm.studio.poses import POSES, forms, stray
-from strm.studio.skeleton import AVERAGE, joints, landmarks, rotation
+from strm.studio.skeleton import AVERAGE, finger_frames, joints, landmarks, rotation
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -92,6 +93,31 @@ def test_the_skin_reaches_the_picture():
     x, y = (light.points[9, :2] * 96).astype(int)
     patch = np.s_[y - 2 : y + 3, x - 2 : x + 3]
     assert dark.image[patch].mean() < 0.6 * light.image[patch].mean()
+
+
+def test_the_palm_is_lighter_than_the_back_and_most_so_in_dark_skin():
+    back, palm = np.moveaxis([skin(tone) for tone in range(1, 11)], 1, 0)
+    more = palm.mean(1) / back.mean(1) - 1
+    assert more[9] > 0.2 and np.argmax(more) == 9 and abs(more[:4]).max() < 0.12
+
+
+def test_nails_are_on_the_back_and_lines_on_the_palm():
+    """Of a straight finger the nail is near its tip, behind; a palm is crossed by lines, a back is not."""
+    pose = forms("B")[0]
+    placed = joints(pose.fingers, pose.thumb, AVERAGE)
+    body = bones(pose.fingers, pose.thumb, placed, AVERAGE)
+    colours = np.array([[100.0, 80.0, 60.0], [150.0, 120.0, 100.0]])
+    last, out = placed[1, 2:], finger_frames(pose.fingers, AVERAGE)[1, 2, :, 2]
+    tip, middle = (last[0] + part * (last[1] - last[0]) for part in (0.7, 0.3))
+    at = np.stack([place + side * 0.6 * out for place in (tip, middle) for side in (1, -1)])
+    normals = np.stack([side * out for _ in range(2) for side in (1, -1)])
+    palm_tip, nail, palm, back = complexion(at, normals, body, colours)
+    np.testing.assert_allclose([palm_tip, palm, back], colours[[1, 1, 0]], rtol=1e-6)
+    assert (nail > 1.2 * colours[0]).all()
+    up = np.stack([np.full(200, 0.5), np.linspace(2, 8, 200), np.full(200, 1.2)], 1)
+    for side, colour, least, most in ((1, colours[1], 0.02, 0.3), (-1, colours[0], 0, 0)):
+        seen = complexion(up * [1, 1, side], np.tile([0, 0, side], (200, 1)), body, colours)
+        assert least <= (seen[:, 0] < 0.8 * colour[0]).mean() <= most
 
 
 def test_letters_and_people_differ():

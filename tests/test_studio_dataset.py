@@ -329,16 +329,12 @@ def test_a_moving_letters_portrait_is_its_stroke(letter):
 
 # --- what ships
 
-shipped = pytest.mark.skipif(not SHIPPED.exists(), reason="data/studio is not there: strm studio ship")
 
-
-@shipped
 def test_the_shipped_cut_is_compact():
     sizes = [path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()]
     assert sum(sizes) + CARD.stat().st_size <= 8 * MB and max(sizes) < 5 * MB
 
 
-@shipped
 def test_shipped_photos_are_what_the_code_makes():
     table = raw(SHIPPED / "photos.csv.gz")
     chosen = [*ASL.still[::7]]
@@ -350,7 +346,6 @@ def test_shipped_photos_are_what_the_code_makes():
                 _same(made, table[table["clip"] == made.name])
 
 
-@shipped
 @pytest.mark.parametrize("label", [next(iter(ASL.moving)), ""])
 def test_shipped_streams_are_what_the_code_makes(label):
     table = raw(SHIPPED / ("clips.csv.gz" if label else "words.csv.gz"))
@@ -376,7 +371,6 @@ def _same(made: takes.Take, rows: pd.DataFrame) -> None:
     assert np.median(apart) < 0.01, "parts of the picture"
 
 
-@shipped
 def test_shipped_people_are_split():
     for kind in ("photos", "clips", "words"):
         with gzip.open(SHIPPED / f"{kind}.csv.gz", "rt") as file:
@@ -386,7 +380,6 @@ def test_shipped_people_are_split():
         assert len(judges) * 5 == len(names)
 
 
-@shipped
 def test_shipped_pictures_show_their_letters():
     table = pd.read_csv(SHIPPED / "stills" / "stills.csv")
     assert table["letter"].tolist() == [*ASL.letters]
@@ -402,7 +395,6 @@ def test_shipped_pictures_show_their_letters():
     assert right >= 25, "they were chosen so"
 
 
-@shipped
 @pytest.mark.parametrize("text", [*ASL.moving, ship.WORD])
 def test_shipped_videos_play_and_are_told(text):
     video, count = cv2.VideoCapture(str(SHIPPED / f"{text}.mp4")), 0
@@ -412,7 +404,6 @@ def test_shipped_videos_play_and_are_told(text):
     assert len(told) == count > 30 and set(told["letter"]) >= {*text, ASL.nothing}
 
 
-@shipped
 def test_the_card_tells_what_was_measured():
     text = CARD.read_text("utf-8")
     assert filled(text) == text, "run `python tests/test_studio_dataset.py` and look at what changed"

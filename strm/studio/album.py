@@ -69,10 +69,13 @@ def upright(motion: Motion) -> bool:
 
 
 class Teacher(Signer):
-    """A drawn person who shows each letter in its first form, and turned as a chart has it."""
+    """A drawn person who shows each letter in its first form, and turned as a chart has it.
+
+    Moving letters are drawn with the hand of the still letter which they begin with.
+    """
 
     def habit(self, letter: str) -> Pose:
-        first = forms(letter)[0]
+        first = forms(ASL.moving.get(letter, letter))[0]
         return replace(first, views=first.views[:1])
 
 

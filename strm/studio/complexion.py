@@ -1,6 +1,6 @@
-"""What the drawn hand's skin looks like where: back and palm, nails, creases.
+"""What the drawn hand's skin looks like where: back and palm, nails, the palm's lines.
 
-They are not for beauty. By nails and creases a viewer, and a detector, tells the palm of a right hand
+They are not for beauty. By nails and lines a viewer, and a detector, tells the palm of a right hand
 from the back of a left one.
 """
 
@@ -16,7 +16,7 @@ MONK = np.array([list(bytes.fromhex(tone)) for tone in TONES.split()], float)
 # The scale was made of faces. Hands are pinker, for the blood shows, and palms are nearer to each other.
 FLESH, PINK_BACK, PINK_PALM = np.array([205.0, 130.0, 95.0]), 0.35, 0.55
 NAIL = np.array([240.0, 205.0, 195.0])
-CREASE, CREASE_WIDTH = 0.75, 0.12  # how much light a crease gives back; centimetres
+CREASE, CREASE_WIDTH = 0.75, 0.12  # how much light a line gives back; centimetres
 # The three great lines of a palm: in parts of the way across (from the little finger's side to the index
 # finger's) and up (from the wrist to the knuckles).
 LINES = (
@@ -72,9 +72,7 @@ def complexion(points: np.ndarray, normals: np.ndarray, body: Bones, colours: np
     sidewards = np.abs(((points - body.start[bone]) * body.frame[bone, 0]).sum(1)) / body.radius[bone]
     nail = finger & (part == 2) & (inwards < -0.4) & (up > 0.45) & (up < 0.98) & (sidewards < 0.68)
     colour[nail] = 0.5 * colour[nail] + 0.5 * NAIL * (colours[1].max() / 255)
-    joint = finger & (part > 0) & (np.abs(up) * body.length[bone] < CREASE_WIDTH) & (inwards > -0.2)
-    crease = joint | (~finger & (inwards > 0.3) & _on_a_line(points, body))
-    colour[crease] *= CREASE
+    colour[~finger & (inwards > 0.3) & _on_a_line(points, body)] *= CREASE
     return colour
 
 

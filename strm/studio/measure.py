@@ -1,7 +1,7 @@
 """How the numbers of `strm.studio.noise` were found: the detector looks at hands whose points are known.
 
 `python -m strm.studio.measure` renders words, measures how the detector errs in them, writes noise.json,
-and tells how close the noise comes to the detector on other words.
+and tells how close the noise comes to the detector on other words: in data/results/noise.json.
 """
 
 import json
@@ -18,6 +18,7 @@ from strm.studio.motion import film
 from strm.studio.noise import CONSTANTS, Noise, apart, blended, palm, seen, speed
 from strm.studio.streams import lesson, word
 
+RESULT = Path(__file__).parents[2] / "data" / "results" / "noise.json"
 WAYS = 12  # typical ways to err
 RIDGE = 0.02  # how little the blend trusts a single recording
 GROSS = 0.6  # palms: an error beyond it is another hand, not a noise
@@ -152,5 +153,9 @@ if __name__ == "__main__":
     measured = fit(recorded)
     save(measured)
     print(f"wrote {CONSTANTS}")
-    for name, (detector, module) in compare(record(seed=1), measured).items():
+    close = compare(record(seed=1), measured)
+    for name, (detector, module) in close.items():
         print(f"{name:12} detector {detector:6.3f}   module {module:6.3f}")
+    with replacing(RESULT) as file:
+        made_by = {"made by": "python -m strm.studio.measure", "each": ["detector", "noise"]}
+        file.write_text(json.dumps(made_by | close, indent=1) + "\n", "utf-8")

@@ -40,12 +40,16 @@ def shipped(sequence_mode: bool = False) -> list[str]:
 
 def ship(out_dir: str | Path = FOLDER, signers: int = SIGNERS, seed: int = 0, jobs: int = 1) -> None:
     """Make all of data/studio: the tables and their summary, a picture of each letter, short videos."""
-    out = Path(out_dir)
+    show(Path(out_dir), seed)
+    make(out_dir, signers, Plan(**(vars(PLAN) | {"seed": seed})), jobs)
+
+
+def show(out: Path, seed: int = 0) -> None:
+    """Make what people look at: a picture of each letter, a video of each movement and of a word."""
     stills(out / "stills", seed)
     for number, (text, tone) in enumerate(zip((*ASL.moving, WORD), TONES, strict=True)):
         seen = next(s for s in itertools.count(seed + number) if _well_seen(text, s, tone))
         word_video(text, out / f"{text}.mp4", SIZE, seen, tone, "Right", out / f"{text}.csv")
-    make(out, signers, Plan(**(vars(PLAN) | {"seed": seed})), jobs)
 
 
 def _well_seen(text: str, seed: int, tone: int) -> bool:
