@@ -36,11 +36,11 @@ def studio_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return split_by_signer(photos, [KEPT])[0], split_by_signer(clips, [KEPT])[0]
 
 
-def drawn_photos(folder: Path) -> pd.DataFrame:
-    """Return still letters as photos; among them frames of clips that hold one, as with real people."""
-    photos, clips = studio_tables(folder)
-    held = clips[(clips["phase"] == "hold") & (clips["letter"] == clips["label"])]
-    table = pd.concat([photos, held], ignore_index=True)
+def drawn_photos(kind: str) -> pd.DataFrame:
+    """Return drawn photos of the still letters: seen by the detector ('studio'), without pixels ('fast'), or
+    both ways."""
+    folders = {"fast": [fast_folder()], "both": [FOLDER, fast_folder()]}.get(kind, [FOLDER])
+    table = pd.concat([studio_tables(folder)[0] for folder in folders], ignore_index=True)
     return table[table["label"].isin(ASL.still)].reset_index(drop=True)
 
 
@@ -58,7 +58,7 @@ def _mark() -> str:
 def _photo_task(kind: str, net: str, left: str, seed: int) -> dict[str, Any]:
     """Train on drawn photos, or with real ones of all but one author; read real photos of who is left."""
     real = photo_table()
-    drawn = drawn_photos(fast_folder() if kind == "fast" else FOLDER)
+    drawn = drawn_photos(kind)
     test = real[~is_moving(real)].reset_index(drop=True)
     if left:
         train, test = split_by_signer(real, [left])
@@ -122,7 +122,7 @@ def studio_table(seeds: int, workers: int) -> dict[str, Any]:
     """Everything that data/results/studio.json tells."""
     if not (fast_folder() / "photos.csv.gz").exists():
         make(fast_folder(), SIGNERS, replace(PLAN, landmarks_only=True, words=0), workers)
-    kinds = [("studio", "strm"), ("studio", "mlp"), ("fast", "strm"), ("fast", "mlp")]
+    kinds = [(kind, net) for kind in ("studio", "fast", "both") for net in ("strm", "mlp")]
     jobs = [(*kind, "", seed) for kind in kinds for seed in range(seeds)]
     mixed = ("real", "mixture")
     jobs += [(kind, "strm", author, seed) for kind in mixed for author in AUTHORS for seed in range(seeds)]
