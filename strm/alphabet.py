@@ -46,6 +46,23 @@ class Alphabet:
                 f"{', '.join(self.extras)}, held:LETTER or word:NAME."
             ) from None
 
+    def word(self, text: str) -> str:
+        """Return what a stream's label spells: `Jazz` JAZZ, `held:J` I, 'nothing' and `word:…` no letter.
+
+        Raises UserError for anything else than letters.
+        """
+        spelt = "".join(str(text).upper().split())
+        if text.strip() not in self.extras and spelt and set(spelt) <= set(self.letters):
+            return spelt
+        try:
+            label = self.label(text)
+        except UserError:
+            raise UserError(
+                f"{text!r} is no word: a stream's label is what it spells, in the letters "
+                f"{self.letters[0]} to {self.letters[-1]}."
+            ) from None
+        return label if label in self.letters else ""
+
     def order(self, labels: set[str]) -> list[str]:
         """Sort labels as the alphabet does, letters first."""
         return [label for label in (*self.letters, *self.extras) if label in labels]

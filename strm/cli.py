@@ -117,13 +117,24 @@ def _add_evaluate(add: Add) -> None:
     parser = add("evaluate", "a model and CSV files -> accuracy, macro-F1, per letter, per signer", _evaluate)
     _add_csv(parser, "landmarks to judge the model on, one file or several")
     _add_model(parser, MODELS)
-    parser.add_argument(
+    units = parser.add_mutually_exclusive_group()
+    units.add_argument(
         "--sequence_mode", action="store_true", help="judge whole clips instead of single frames"
     )
+    units.add_argument(
+        "--stream", action="store_true", help="judge what is typed: each clip's label is the word it spells"
+    )
+    parser.add_argument("--stateless", action="store_true", help="with --stream: read each frame alone")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    if args.stream:
+        from strm import words
+
+        return words.run(args.csv, args.model, not args.stateless, args.json, args.fps)
+    if args.stateless:
+        raise UserError("--stateless goes with --stream: clips and frames are read as the model was trained.")
     from strm.evaluate import run
 
     run(args.csv, args.model, args.sequence_mode, args.json, args.fps)

@@ -6,7 +6,7 @@ score, width, height, x0, y0, z0, … x20, y20, z20`. Only `label` and the 63 co
 
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +35,13 @@ class Clip:
     hands: np.ndarray
 
 
-def read_table(paths: str | Path | Sequence[str | Path], fps: float = 30.0) -> pd.DataFrame:
+def read_table(
+    paths: str | Path | Sequence[str | Path], fps: float = 30.0, words: bool = False
+) -> pd.DataFrame:
     """Read one or several CSV files (.gz too) into one checked table; extra columns stay.
 
     Labels become classes (`held:J` an I, `word:…` 'nothing'); a clip's missing `t_ms` is filled in at `fps`.
+    words: labels are what a stream spells instead (`Alphabet.word`).
     Raises UserError for a missing column, NaN or infinity in x or y, an unknown label, or no rows at all.
     """
     if not 0 < fps < 1000:
@@ -46,7 +49,7 @@ def read_table(paths: str | Path | Sequence[str | Path], fps: float = 30.0) -> p
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     if not paths:
         raise UserError("No CSV file given: name at least one.")
-    tables = [_read_one(Path(path), fps) for path in paths]
+    tables = [_read_one(Path(path), fps, ASL.word if words else ASL.label) for path in paths]
     for number, table in enumerate(tables[1:], 1):  # the same name in two files is two clips
         known = set(pd.concat([t["clip"] for t in tables[:number]]))
         if known & set(table["clip"]):
@@ -54,11 +57,13 @@ def read_table(paths: str | Path | Sequence[str | Path], fps: float = 30.0) -> p
     return pd.concat(tables, ignore_index=True)
 
 
-def _read_one(path: Path, fps: float) -> pd.DataFrame:
+def _read_one(path: Path, fps: float, meaning: Callable[[str], str]) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=dict.fromkeys(("label", *TEXT), str), low_memory=False)
+            # As they stand there: a signer may be called NA, and a word may be NULL.
+            as_text = dict.fromkeys(("label", *TEXT), str)
+            table = pd.read_csv(path, converters=as_text, low_memory=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the name after --csv.") from None
     except (OSError, EOFError, ValueError, zlib.error, pd.errors.ParserWarning) as error:
@@ -75,13 +80,12 @@ def _read_one(path: Path, fps: float) -> pd.DataFrame:
     for name, default in (TEXT | NUMBERS).items():
         if name not in table.columns:
             table[name] = default
-    table[list(TEXT)] = table[list(TEXT)].fillna("")
     _check_numbers(table, path)
     try:
-        names = {text: ASL.label(text) for text in table["label"].fillna("").unique()}
+        names = {text: meaning(text) for text in table["label"].unique()}
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    table["label"] = table["label"].fillna("").map(names)
+    table["label"] = table["label"].map(names)
     side = table["handedness"].str.casefold()
     strange = table["handedness"][~side.isin(["left", "right", ""])]
     if len(strange):
