@@ -30,17 +30,15 @@ STILL_STARTS = ("kaushik", "tresajoby", "yash", "traduttore/alex", "traduttore/c
 
 
 @lru_cache
-def studio_tables(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (photos, clips) of a folder's drawn people, without those kept for judging."""
-    photos, clips = (read_table(folder / f"{kind}.csv.gz") for kind in ("photos", "clips"))
-    return split_by_signer(photos, [KEPT])[0], split_by_signer(clips, [KEPT])[0]
+def learners(folder: Path, kind: str) -> pd.DataFrame:
+    """Return a folder's 'photos' or 'clips' of drawn people, without those kept for judging."""
+    return split_by_signer(read_table(folder / f"{kind}.csv.gz"), [KEPT])[0]
 
 
 def drawn_photos(kind: str) -> pd.DataFrame:
-    """Return drawn photos of the still letters: seen by the detector ('studio'), without pixels ('fast'), or
-    both ways."""
+    """Return drawn photos of the still letters: without pixels ('fast'), seen by the detector, or 'both'."""
     folders = {"fast": [fast_folder()], "both": [FOLDER, fast_folder()]}.get(kind, [FOLDER])
-    table = pd.concat([studio_tables(folder)[0] for folder in folders], ignore_index=True)
+    table = pd.concat([learners(folder, "photos") for folder in folders], ignore_index=True)
     return table[table["label"].isin(ASL.still)].reset_index(drop=True)
 
 
@@ -96,7 +94,7 @@ def _report(bundle, table: pd.DataFrame) -> dict[str, Any]:
 def _clip_task(net: str, seed: int) -> dict[str, Any]:
     """Train on drawn streams; read real people's strokes, and the poses that strokes begin with, held."""
     bundle = fit(
-        pd.concat(studio_tables(FOLDER), ignore_index=True),
+        pd.concat([learners(FOLDER, kind) for kind in ("photos", "clips")], ignore_index=True),
         replace(CLIPS, seed=seed),
         progress=False,
         net=NETS[net],
@@ -121,12 +119,13 @@ def _clip_task(net: str, seed: int) -> dict[str, Any]:
 def studio_table(seeds: int, workers: int) -> dict[str, Any]:
     """Everything that data/results/studio.json tells."""
     if not (fast_folder() / "photos.csv.gz").exists():
-        make(fast_folder(), SIGNERS, replace(PLAN, landmarks_only=True, words=0), workers)
+        make(fast_folder(), SIGNERS, replace(PLAN, landmarks_only=True, clips=0, words=0), workers)
     kinds = [(kind, net) for kind in ("studio", "fast", "both") for net in ("strm", "mlp")]
     jobs = [(*kind, "", seed) for kind in kinds for seed in range(seeds)]
     mixed = ("real", "mixture")
     jobs += [(kind, "strm", author, seed) for kind in mixed for author in AUTHORS for seed in range(seeds)]
-    results = dict(zip(jobs, run_all(f"studio-{_mark()}-photos", _photo_task, jobs, workers), strict=True))
+    done = run_all(f"studio-{_mark()}-photos", _photo_task, jobs, workers)
+    results = dict(zip(jobs, done, strict=True))
     out: dict[str, Any] = {"settings": {"photos": asdict(PHOTOS), "clips": asdict(CLIPS)}, "seeds": seeds}
     out |= {"tuned_on": TUNED, "judges": JUDGES, "photos": {}, "clips": {}}
     for kind, net in kinds:
@@ -136,13 +135,8 @@ def studio_table(seeds: int, workers: int) -> dict[str, Any]:
         reports = [{a: results[kind, "strm", a, s][a] for a in AUTHORS} for s in range(seeds)]
         out["photos"][f"strm_{kind}"] = _summary(reports)
     movers = [(net, seed) for net in ("strm", "stateless", "mlp") for seed in range(seeds)]
-    read = dict(
-        zip(
-            movers,
-            run_all(f"studio-{_mark()}-clips", _clip_task, movers, workers),
-            strict=True,
-        )
-    )
+    done = run_all(f"studio-{_mark()}-clips", _clip_task, movers, workers)
+    read = dict(zip(movers, done, strict=True))
     for net in ("strm", "stateless", "mlp"):
         out["clips"][net] = _strokes([read[net, seed] for seed in range(seeds)])
     return out

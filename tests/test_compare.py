@@ -121,9 +121,9 @@ def drawn(tmp_path, monkeypatch):
     for name, parts in (("photos", photos), ("clips", clips)):
         pd.concat(parts).to_csv(sim_to_real.FOLDER / f"{name}.csv.gz", index=False)
     shutil.copytree(sim_to_real.FOLDER, tmp_path / sim_to_real.fast_folder())
-    sim_to_real.studio_tables.cache_clear()
+    sim_to_real.learners.cache_clear()
     yield
-    sim_to_real.studio_tables.cache_clear()
+    sim_to_real.learners.cache_clear()
 
 
 def test_the_studio_alone_has_met_no_real_person_and_no_judge(stand_in, drawn, trainings):
