@@ -9,6 +9,7 @@ from strm.alphabet import ASL
 from strm.files import UserError
 from strm.studio import AVERAGE, Signer, random_signer
 from strm.studio.complexion import skin
+from strm.studio.fit import fit_hand, typical
 from strm.studio.measure import Take, compare, fit
 from strm.studio.noise import Noise, constants, fast, palm, seen, speed
 from strm.studio.poses import forms, stray
@@ -416,3 +417,30 @@ def test_the_fast_path_gives_what_the_detector_would():
     error = np.median(np.linalg.norm((points - exact)[..., :2], axis=-1) / palm(exact)[..., 0])
     assert 0.01 < error < 0.2, "about as wrong as the detector"
     assert np.isfinite(constants().blend).all() and constants().lost[1] > 0, "the faster, the more are lost"
+
+
+def test_a_fitted_skeleton_has_the_angles_of_the_hand_it_saw():
+    """Bends and view come back; the place in the picture and its size do not count."""
+    rng = generator(3)
+    for letter in ("B", "V"):
+        pose = forms(letter)[0]
+        strayed = stray(pose, rng)
+        turned = rotation("z", 15.0) @ rotation("y", 12.0)
+        body = landmarks(joints(strayed.fingers, strayed.thumb, AVERAGE)) @ turned.T
+        points = 7.0 * body * [1, -1, -1] + [100, 200, 0]
+        angles, turn, miss = fit_hand(points, [(pose, np.zeros(3)), (pose, np.array([0.0, 90.0, 0.0]))])
+        assert miss < 0.005, "hands"
+        assert np.degrees(np.arccos((np.trace(turn.T @ turned) - 1) / 2)) < 3
+        bends = angles[:16].reshape(4, 4)[:, [0, 2]] - strayed.fingers[:, [0, 2]]
+        assert np.abs(bends).max() < 6 and np.abs(bends).mean() < 2, "degrees"
+
+
+def test_two_ways_to_hold_a_letter_are_two_forms():
+    rng = generator(4)
+    flat, bent = np.zeros(21), np.full(21, 40.0)
+    angles = np.concatenate([mean + rng.normal(0, 2, (12, 21)) for mean in (flat, bent)])
+    turns = np.concatenate([rotation("y", side + rng.normal(0, 2, 12)) for side in (0.0, 70.0)])
+    found = sorted(typical(angles, turns, 2), key=lambda form: form["index"][0])
+    for form, bend, side in zip(found, (0, 40), (0, 70), strict=True):
+        assert np.abs(np.array(form["thumb"]) - bend).max() < 4
+        assert 1 <= len(form["views"]) <= 4 and np.abs(np.array(form["views"])[:, 1] - side).max() < 8
