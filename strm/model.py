@@ -103,9 +103,9 @@ class TRM(nn.Module):
         of_e, of_y, of_z = self.latent.first.weight.split(e.shape[-1], dim=1)
         from_e = F.linear(e, of_e, self.latent.first.bias)
         for _ in range(self.T_deep):
-            from_ey = from_e + F.linear(y, of_y)
+            from_ey = torch.addmm(from_e, y, of_y.T)
             for _ in range(self.n_latent):
-                z = norm(z + self.latent.rest(from_ey + F.linear(z, of_z)))
+                z = norm(z + self.latent.rest(torch.addmm(from_ey, z, of_z.T)))
             y = norm(y + self.deep(y, z))
             answers.append(y)
         gate_y = torch.sigmoid(self.gate_y(torch.cat([y_prev, y], -1)))
@@ -149,11 +149,11 @@ class TRM(nn.Module):
         start = self.initial_state(len(seen))
         state = start if state is None else state
         frames: list[list[Tensor]] = []
-        for s in range(seen.shape[1]):
+        for s, frame in enumerate(seen.unbind(1)):
             if reset is not None:
                 forget = reset[:, s, None]
                 state = torch.where(forget, start[0], state[0]), torch.where(forget, start[1], state[1])
-            answers, new = self.think(seen[:, s], state)
+            answers, new = self.think(frame, state)
             if lengths is not None:
                 live = (s < lengths)[:, None]
                 new = torch.where(live, new[0], state[0]), torch.where(live, new[1], state[1])
