@@ -18,8 +18,23 @@ SHORTEST_BONE = 0.05  # palm sizes; a hand that points at the camera has feature
 V1_HIDDEN = (128, 64)
 
 
+class Nothing(nn.Module):
+    """Stands where a memory would be, and adds zero."""
+
+    def forward(self, v: Tensor) -> Tensor:
+        return v.new_zeros(())
+
+
 class StatelessTRM(TRM):
-    """The same recursion without a memory: every frame starts from the reset state."""
+    """The same recursion without a memory: every frame starts from the reset state.
+
+    The weights that would read and write the state are left out, and its blocks are wider for it.
+    """
+
+    def __init__(self, hidden_dim: int = 174, **sizes):
+        super().__init__(hidden_dim=hidden_dim, **sizes)
+        for part in ("remember", "gate_y", "gate_z"):
+            setattr(self, part, Nothing())
 
     def forward(self, x, prev_state=None, return_all_outputs=False, return_state=False):
         """Read one frame as `TRM.forward`, whatever came before it."""
