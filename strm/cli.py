@@ -9,59 +9,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from strm import __version__, studio_cli
+from strm import __version__, extract_cli, studio_cli
 from strm.arguments import Add, amount, count, rate, share
 from strm.files import UserError
 
-MODELS = "outputs/models"
-
-
-def _add_images(add: Add) -> None:
-    parser = add("images", "photos in a folder per letter -> a CSV of landmarks", _images)
-    parser.add_argument(
-        "--root", required=True, metavar="DIR", help="the folder that holds a folder per letter"
-    )
-    parser.add_argument("--out_csv", required=True, metavar="FILE", help="where the landmarks go")
-    parser.add_argument(
-        "--max_per_class", type=count, default=400, metavar="N", help="photos per letter (400)"
-    )
-    _add_signer(parser)
-
-
-def _images(args: argparse.Namespace) -> None:
-    from strm.extract import extract_images
-
-    who = {"signer": args.signer, "signer_level": args.signer_level}
-    extract_images(args.root, args.out_csv, max_per_class=args.max_per_class, **who, jobs=args.jobs)
-
-
-def _add_videos(add: Add) -> None:
-    parser = add("videos", "videos, labelled by folder or file name -> a CSV of landmarks", _videos)
-    parser.add_argument("--input_dir", required=True, metavar="DIR", help="the folder of videos")
-    parser.add_argument("--output_csv", required=True, metavar="FILE", help="where the landmarks go")
-    parser.add_argument("--fps", type=rate, default=15.0, help="frames a second to sample, by timestamp (15)")
-    _add_signer(parser)
-
-
-def _videos(args: argparse.Namespace) -> None:
-    from strm.extract import extract_videos
-
-    who = {"signer": args.signer, "signer_level": args.signer_level}
-    extract_videos(args.input_dir, args.output_csv, fps=args.fps, **who, jobs=args.jobs)
-
-
-def _add_signer(parser: argparse.ArgumentParser) -> None:
-    who = parser.add_mutually_exclusive_group()
-    who.add_argument("--signer", metavar="NAME", help="who signs in all of these files")
-    who.add_argument(
-        "--signer_level",
-        type=int,
-        metavar="N",
-        help="the folder level that names the signer (0: the first below the root)",
-    )
-    parser.add_argument(
-        "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
-    )
+MODELS, GRAPHS = "outputs/models", "outputs/onnx"
 
 
 def _add_train(add: Add) -> None:
@@ -177,6 +129,23 @@ def _read(args: argparse.Namespace) -> int:
     return run(args.photos, args.model, args.out_dir)
 
 
+def _add_export(add: Add) -> None:
+    parser = add(
+        "export", "a model -> ONNX graphs that run without PyTorch, the state going in and out", _export
+    )
+    _add_model(parser, None)
+    parser.add_argument("--out_dir", default=GRAPHS, metavar="DIR", help=f"where they go ({GRAPHS})")
+    parser.add_argument(
+        "--int8", action="store_true", help="one with weights of 8 bits as well, and what it loses"
+    )
+
+
+def _export(args: argparse.Namespace) -> None:
+    from strm.export import run
+
+    run(args.model, args.out_dir, args.int8)
+
+
 def _add_book(add: Add) -> None:
     parser = add("book", "execute the chapters and build the book", _book)
     parser.add_argument(
@@ -206,13 +175,14 @@ def _add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
 
 
 COMMANDS = (
-    _add_images,
-    _add_videos,
+    extract_cli.add_images,
+    extract_cli.add_videos,
     studio_cli.add_studio,
     _add_train,
     _add_evaluate,
     _add_compare,
     _add_read,
+    _add_export,
     _add_book,
 )
 

@@ -96,13 +96,14 @@ def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_ph
     hand_photo("V", tmp_path / "my-hand.jpg")
     names: dict = {}
     snippets = blocks("python")
-    assert len(snippets) == 3
+    assert len(snippets) == 4
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), names)
     said = capsys.readouterr().out.splitlines()
     assert said[0].split()[0] == "V", "the photo's letter"
     assert said[1] == "V", "the stream's text"
     assert said[2:] == ["Prediction: V"] * 15
+    assert names["recognizer"].step(names["hand"], 0.0).top3[0][0] == "V", "by ONNX Runtime"
 
 
 if __name__ == "__main__":
