@@ -146,6 +146,22 @@ def _export(args: argparse.Namespace) -> None:
     run(args.model, args.out_dir, args.int8)
 
 
+def _add_bench(add: Add) -> None:
+    parser = add("bench", "time and memory of the model beside its rivals, v1 and the detector", _bench)
+    _add_model(parser, None)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--out", metavar="FILE", help="write the JSON there as well")
+    parser.add_argument(
+        "--quick", action="store_true", help="a rough look in half a minute, nothing compiled"
+    )
+
+
+def _bench(args: argparse.Namespace) -> None:
+    from strm.bench import run
+
+    run(args.model, args.json, args.out, args.quick)
+
+
 def _add_book(add: Add) -> None:
     parser = add("book", "execute the chapters and build the book", _book)
     parser.add_argument(
@@ -183,6 +199,7 @@ COMMANDS = (
     _add_compare,
     _add_read,
     _add_export,
+    _add_bench,
     _add_book,
 )
 
