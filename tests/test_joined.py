@@ -28,11 +28,11 @@ def held(label: str, person: str = "anna", size: float = 1.0) -> Clip:
     return Clip(label, person, "made", f"{person}/{label}", (shape_of(label) + sway) * size)
 
 
-def stroke(label: str, person: str = "anna", waits: int = 10) -> Clip:
+def stroke(label: str, person: str = "anna", waits: int = 10, down: float = 150) -> Clip:
     """After a wait the hand goes down and turns on its side, then waits again."""
     u = np.clip((np.arange(30) - waits) / 8, 0, 1)
     x = turn(np.repeat(shape_of(label)[None], 30, 0), rotation(2, 1.2 * u))
-    return Clip(label, person, "made", f"{person}/{label}", x + u[:, None, None] * [0, 150, 0])
+    return Clip(label, person, "made", f"{person}/{label}", x + u[:, None, None] * [0, down, 0])
 
 
 def signer(letters: str, person: str = "anna", size: float = 1.0) -> list[Clip]:
@@ -95,6 +95,14 @@ def test_no_join_is_faster_than_a_hand():
         assert one.hands.dtype == np.float32 and np.isfinite(one.hands).all()
 
 
+def test_the_way_back_from_afar_takes_its_time():
+    clips = [stroke("J", down=900), held("A")]
+    for seed in range(5):
+        (one,) = joined(clips, [], ["JA"], np.random.default_rng(seed), 0)
+        back = -np.diff(one.hands[:, 0, 1]) / 100
+        assert back.max() < 1.6
+
+
 def test_letters_are_held_for_a_quarter_to_most_of_a_second():
     length = [len(one.hands) for one in words(*["AB"] * 40)]
     # Two letters of 4 to 12 frames, 2 to 6 between, 2 to 6 of rest.
@@ -112,6 +120,14 @@ def test_a_turned_hand_on_its_way_keeps_its_shape():
     assert np.allclose(far, np.linalg.norm(a[8] - a[0]), rtol=1e-6)
     step = np.diff(np.concatenate([a[:1], way[:, 0], b[:1]])[:, 0])
     assert (step > 0).all() and step[0] < 0.3 * step[2] and step[-1] < 0.3 * step[2], "gently"
+
+
+def test_one_shape_grows_into_the_other():
+    a, b = shape_of("A"), shape_of("Y")
+    way = _way(a, b, 6, np.zeros(3), np.random.default_rng(0))
+    from_a, to_b = (np.linalg.norm(relative(way) - relative(x[None]), axis=(1, 2)) for x in (a, b))
+    assert (np.diff(from_a) > 0).all() and (np.diff(to_b) < 0).all()
+    assert from_a[0] < 0.2 * from_a[-1] and to_b[-1] < 0.2 * to_b[0]
 
 
 def test_doubled_letters_are_told_by_a_movement_or_a_change_of_shape():
