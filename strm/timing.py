@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+WARM = 3  # calls that don't count: torch.compile compiles at the first, and at the second, which has a state
 BURST_MS = 3.0  # a call is repeated for about so long before the next one has its turn
 
 
@@ -17,7 +18,8 @@ def in_turns(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, n
     """Time each call `rounds` times, in turns: milliseconds of one call [rounds] by name."""
     repeats = {}
     for name, call in calls.items():
-        call()  # what is only done once does not count
+        for _ in range(WARM):
+            call()
         repeats[name] = max(1, int(BURST_MS / max(_clock(call, 3), 1e-3)))
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
