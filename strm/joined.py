@@ -97,7 +97,7 @@ class Signer:
             doubled = i > 0 and letter == word[i - 1] and i != at
             for part in self._letter(letter):
                 self._add(parts, part, doubled and letter not in ASL.moving)
-        parts.append(_hold(parts[-1][-1], self._some(REST), self.rng))
+        parts.append(hold(parts[-1][-1], self._some(REST), self.rng))
         hands = np.concatenate(parts) * PALM + HOME
         return Word(word, self.person, hands.astype(np.float32), tuple(accepted))
 
@@ -120,23 +120,23 @@ class Signer:
     def _held(self, letter: str, frames: tuple[int, int]) -> np.ndarray:
         x, count = self._clip(letter), self._some(frames)
         if len(x) < count:  # a photo, or a short clip
-            return _hold(x[len(x) // 2], count, self.rng)
+            return hold(x[len(x) // 2], count, self.rng)
         first = self.rng.integers(len(x) - count + 1)
         return x[first : first + count]
 
     def _stroke(self, letter: str) -> np.ndarray:
         """Return a whole stroke, with little of the stillness before and after it."""
         x = self._clip(letter)
-        first, last = _moving_part(x)
+        first, last = moving_part(x)
         before, after = self.rng.integers(1, 5, 2)
         return x[max(first - before, 0) : last + after]
 
     def _trap(self, letter: str) -> np.ndarray:
         """Stand still in a pose from the second half of a stroke."""
         x = self._clip(letter)
-        first, last = _moving_part(x)
+        first, last = moving_part(x)
         pose = x[self.rng.integers((first + last) // 2, last)]
-        return _hold(pose, self._some(TRAP), self.rng)
+        return hold(pose, self._some(TRAP), self.rng)
 
     def _add(self, parts: list[np.ndarray], part: np.ndarray, doubled: bool = False) -> None:
         """Append a part and the way to it."""
@@ -181,7 +181,7 @@ def _fitted(x: np.ndarray) -> np.ndarray:
     return ((x - x[:1, :1]) / np.median(palm)).astype(float)
 
 
-def _moving_part(x: np.ndarray) -> tuple[int, int]:
+def moving_part(x: np.ndarray) -> tuple[int, int]:
     """Return the first frame of a stroke and the one after its last."""
     speed = np.linalg.norm(np.diff(x[..., :2], axis=0), axis=-1).max(-1)
     fast = np.flatnonzero(speed > STILL * speed.max())
@@ -220,7 +220,7 @@ def _way(a: np.ndarray, b: np.ndarray, frames: int, bump: np.ndarray, rng: np.ra
     return shape @ np.swapaxes(turned, -1, -2) + wrist[:, None]
 
 
-def _hold(hand: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
+def hold(hand: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
     """Hold a hand [21, 3] for a while: it sways slowly, and no detector sees it twice in the same place."""
     t = np.arange(frames)[:, None, None] / FPS
     pace, start = rng.uniform(1, 5, (1, 1, 3)), rng.uniform(0, 2 * np.pi, (1, 1, 3))
