@@ -7,7 +7,7 @@ by the wrist, a Z by the wrist more than by turning.
 
 import numpy as np
 
-from strm.landmarks import MIDDLE_KNUCKLE, WRIST
+from strm.landmarks import FPS, MIDDLE_KNUCKLE, WRIST
 
 
 def hand_size(x: np.ndarray) -> np.ndarray:
@@ -35,8 +35,13 @@ def turn(hands: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def held(hands: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
     """Hold each hand [B, 21, 3] still, as people do: with drift, tremor and a slow roll. [B, S, 21, 3]."""
     batch, size = len(hands), hand_size(hands)[:, None]
-    pace = rng.choice([0, 0.01, 0.03, 0.06], (batch, 1, 1, 1)) * size
-    drift = np.cumsum(rng.normal(0, 1, (batch, frames, 1, 3)), 1) * pace * [1, 1, 0]
+    # A held hand wanders 0.15 to 0.6 hand sizes a second, some up to 1.5: one way for a while, then another.
+    speed = np.cumsum(rng.normal(0, 1, (batch, frames, 1, 3)), 1) + 2 * rng.normal(0, 1, (batch, 1, 1, 3))
+    drift = np.cumsum(speed, 1) * [1, 1, 0]
+    far = np.linalg.norm(drift, axis=-1, keepdims=True).max(1, keepdims=True)
+    pace = rng.choice([0.05, 0.2, 0.5, 0.5, 1.2], (batch, 1, 1, 1)) * rng.uniform(0.5, 1.2, (batch, 1, 1, 1))
+    drift *= pace * frames / FPS / np.maximum(far, 1e-6) * size
+    drift += np.cumsum(rng.normal(0, 0.01, (batch, frames, 1, 3)), 1) * size * [1, 1, 0]
     roll = np.cumsum(rng.normal(0, 0.02, (batch, frames)), 1)
     tremor = rng.normal(0, 0.006, (batch, frames, 21, 3)) * size
     return (turn(np.repeat(hands[:, None], frames, 1), rotation(2, roll)) + drift + tremor).astype(np.float32)
@@ -50,6 +55,10 @@ def drawn(hands: np.ndarray, path: str, frames: int, rng: np.random.Generator) -
         return rng.uniform(low, high, (batch, 1))
 
     length = rng.integers(*((4, 13) if path == "hook" else (6, 17)), (batch, 1))  # 0.3 to 0.8, 0.4 to 1.1 s
+    slower = np.minimum(length * rng.uniform(1, 2, (batch, 1)), frames - 4).astype(int)
+    length = np.where(
+        rng.random((batch, 1)) < 0.3, np.maximum(length, slower), length
+    )  # some take their time
     start = (rng.random((batch, 1)) * np.maximum(1, frames - length - 1)).astype(int)
     u = (np.arange(frames) - start) / length
     if path == "zigzag":  # some bring the hand back afterwards, after a short rest
@@ -131,23 +140,21 @@ def _take(x: np.ndarray, frame: np.ndarray) -> np.ndarray:
     return x[np.arange(len(x))[:, None], frame]
 
 
-def splice(x: np.ndarray, y: np.ndarray, slow: np.ndarray, rng: np.random.Generator):
+def splice(x: np.ndarray, y: np.ndarray, weights: np.ndarray, rng: np.random.Generator):
     """Begin some streams with the end of another: a state must learn to let go of the last letter.
 
-    x: [B, S, 21, 3], y: class numbers [B], slow: [B], whether a stream shows its class only in the end.
-    Returns (x, y [B, S], weights [B, S]): of a slow stream the weights grow, of others all count alike;
-    they are 0 on the way from one letter to the other.
+    x: [B, S, 21, 3], y: class numbers [B, S], weights: [B, S], how much each frame counts.
+    Returns the same three. The other letter's frames count less, those on the way from one to the other 0.
     """
     batch, frames = x.shape[:2]
     now = np.arange(frames)[None]
-    weights = np.where(slow[:, None], np.linspace(0.1, 1, frames), 0.7)
     other = rng.permutation(batch)
     longest = max(2, frames // 2)
     begun = rng.integers(2, longest + 1, (batch, 1))
     n = np.minimum(begun, frames - 1) * (rng.random((batch, 1)) < 0.6)  # frames of the other letter
     before = now < n
-    main = _take(x, np.maximum(now - n, 0))
-    tail = _take(x[other], np.clip(frames - n + now, 0, frames - 1))
+    at, at_end = np.maximum(now - n, 0), np.clip(frames - n + now, 0, frames - 1)
+    main, tail = _take(x, at), _take(x[other], at_end)
     size = hand_size(main[:, :1])
     tail = (tail - tail[:, :1, :1]) * (size / np.maximum(hand_size(tail[:, :1]), 1e-4)) + main[:, :1, :1]
     # The other letter was elsewhere; 0 to 4 frames lead over to this one.
@@ -158,10 +165,9 @@ def splice(x: np.ndarray, y: np.ndarray, slow: np.ndarray, rng: np.random.Genera
     over = np.clip((now - (n - 1 - k)) / (k + 1), 0, 1)[..., None, None]
     last = _take(tail, np.maximum(n - 1 - k, 0))
     tail = np.where(over > 0, last * (1 - over) + main[:, :1] * over, tail)
-    weights = np.where(before, np.where(over[..., 0, 0] > 0, 0.0, 0.3), weights)
-    labels = np.where(before, y[other][:, None], y[:, None])
+    of_tail = np.where(over[..., 0, 0] > 0, 0.0, 0.3 * (_take(weights[other], at_end) > 0))
     return (
         np.where(before[..., None, None], tail, main).astype(np.float32),
-        labels,
-        weights.astype(np.float32),
+        np.where(before, _take(y[other], at_end), _take(y, at)),
+        np.where(before, of_tail, _take(weights, at)).astype(np.float32),
     )

@@ -24,13 +24,23 @@ from strm.evaluate import evaluate, score
 from strm.files import replacing
 from strm.landmarks import features102
 from strm.sim_to_real import studio_table
+from strm.strangers import strangers_table
 from strm.train import fit
-from strm.trials import AUTHORS, CLIPS, NETS, PHOTOS, photo_table, real_data, real_tables, run_all, spread
+from strm.trials import (
+    AUTHORS,
+    NETS,
+    PHOTOS,
+    STREAMS,
+    everyone,
+    photo_table,
+    real_data,
+    run_all,
+    spread,
+    with_drawn,
+)
 
-# Each fold is left out of one training and judged by it, signer by signer.
-FOLDS = (("tresajoby",), ("traduttore/cam",), ("ayspi", "traduttore/alex"), ("yash", "traduttore/danial"))
 # The weights that ship learn from everyone, and longer: nobody is left to judge them.
-SHIPPED = replace(CLIPS, epochs=6, per_letter=40)
+SHIPPED = replace(STREAMS, epochs=6, per_letter=40)
 LEAKY_SHARE = 0.2
 
 
@@ -38,8 +48,8 @@ def _v1(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> dict[str, Any]:
     """Train the first generation: an MLP of (128, 64) on 102 features, the same photos, as varied."""
     lessons, rng = Curriculum(train, 1, PHOTOS.per_letter), np.random.default_rng(seed)
     drawn = [lessons.epoch(rng) for _ in range(4)]
-    x = features102(np.concatenate([vary(x, rng)[:, 0] for x, _ in drawn]))
-    y = np.array(lessons.classes)[np.concatenate([y for _, y in drawn])]
+    x = features102(np.concatenate([vary(x, rng)[:, 0] for x, _, _ in drawn]))
+    y = np.array(lessons.classes)[np.concatenate([y[:, 0] for _, y, _ in drawn])]
     net = make_pipeline(StandardScaler(), MLPClassifier((128, 64), max_iter=30, random_state=seed))
     net.fit(x, y)
     read = net.predict(features102(hands(test)))
@@ -57,37 +67,19 @@ def _photo_task(net: str, left: str, seed: int) -> dict[str, Any]:
     else:
         train, test = split_by_signer(table, [left])
         test = test[~is_moving(test)].reset_index(drop=True)
-    settings = PHOTOS
-    if net == "shipped_recipe":  # that of the weights that ship: learned from streams, 27 classes, unmasked
-        train, _ = split_by_signer(pd.concat(real_tables(), ignore_index=True), [left])
-        settings = CLIPS
     if net == "v1":
         report = _v1(train, test, seed)
     else:
-        bundle = fit(train, replace(settings, seed=seed), progress=False, net=NETS.get(net))
+        bundle = fit(train, replace(PHOTOS, seed=seed), progress=False, net=NETS[net])
         size = sum(p.numel() for p in bundle.model.parameters())
         report = evaluate(bundle, test) | {"parameters": size}
     keep = ("n", "accuracy", "macro_f1", "per_letter", "parameters")
     return {"letter_mean": float(np.mean(list(report["per_letter"].values())))} | {k: report[k] for k in keep}
 
 
-def _clip_task(net: str, fold: tuple[str, ...], motion: bool, seed: int) -> dict[str, Any]:
-    photos, clips = real_tables()
-    train, _ = split_by_signer(pd.concat([photos, clips], ignore_index=True), fold)
-    bundle = fit(train, replace(CLIPS, seed=seed, motion=motion), progress=False, net=NETS[net])
-    out: dict[str, Any] = {"parameters": sum(p.numel() for p in bundle.model.parameters())}
-    for signer in fold:
-        test = clips[(people(clips) == signer) & (clips["label"] != ASL.nothing).to_numpy()]
-        report = evaluate(bundle, test, sequence_mode=True)
-        out[signer] = {
-            k: report[k] for k in ("n", "accuracy", "macro_f1", "per_letter", "false_j", "false_z")
-        }
-    return out
-
-
 def photos_table(seeds: int, workers: int) -> dict[str, Any]:
-    """Left-out authors' still letters, and a leaky split: three nets, 24-way; what ships, 27-way."""
-    judged = dict.fromkeys(("strm", "mlp", "v1"), (*AUTHORS, "leaky")) | {"shipped_recipe": AUTHORS}
+    """Left-out authors' still letters, and a leaky split: three nets that learn from photos only."""
+    judged = dict.fromkeys(("strm", "mlp", "v1"), (*AUTHORS, "leaky"))
     jobs = [(net, left, seed) for net, who in judged.items() for left in who for seed in range(seeds)]
     results = dict(zip(jobs, run_all("photos", _photo_task, jobs, workers), strict=True))
     out: dict[str, Any] = {"settings": asdict(PHOTOS), "seeds": seeds, "nets": {}}
@@ -105,47 +97,15 @@ def photos_table(seeds: int, workers: int) -> dict[str, Any]:
     return out
 
 
-def clips_table(seeds: int, workers: int) -> dict[str, Any]:
-    """Left-out signers' clips, 27-way: S-TRM, the same without a state, MLP; with and without motion."""
-    # The longest trainings come first, so that no worker waits for the last one.
-    jobs = [(net, f, slot, s) for net in NETS for s in range(seeds) for slot in (True, False) for f in FOLDS]
-    results = dict(zip(jobs, run_all("clips", _clip_task, jobs, workers), strict=True))
-    out: dict[str, Any] = {"settings": asdict(CLIPS), "seeds": seeds, "folds": FOLDS, "nets": {}}
-    for net in NETS:
-        for motion in (True, False):
-            rows: dict[str, Any] = {"parameters": results[net, FOLDS[0], motion, 0]["parameters"]}
-            means: dict[str, list[list[float]]] = {letter: [] for letter in ASL.moving}
-            for fold in FOLDS:
-                for signer in fold:
-                    reports = [results[net, fold, motion, s][signer] for s in range(seeds)]
-                    row = {
-                        key: spread([r[key] for r in reports]) for key in ("accuracy", "false_j", "false_z")
-                    }
-                    if signer == "ayspi":  # only strokes, no other letter to take for one
-                        del row["false_j"], row["false_z"]
-                    for letter in ASL.moving:
-                        if letter in reports[0]["per_letter"]:
-                            values = [r["per_letter"][letter] for r in reports]
-                            row[letter] = spread(values)
-                            means[letter].append(values)
-                    rows[signer.replace("/", "_")] = row
-            for letter, values in means.items():
-                rows[f"mean_{letter}"] = spread(list(np.mean(values, axis=0)))
-            every = [v for values in means.values() for v in values]
-            rows["mean_moving"] = spread(list(np.mean(every, axis=0)))
-            out["nets"][net if motion else f"{net}_without_slot"] = rows
-    return out
-
-
 def ship(folder: Path) -> None:
     """Train the weights that ship, on all real people, into `folder`."""
-    table = pd.concat(real_tables(), ignore_index=True)
+    table = with_drawn(everyone())
     unfinished = Path("outputs") / "shipped.pt"
     fit(table, SHIPPED, resume=unfinished).save(folder)
     unfinished.unlink(missing_ok=True)
 
 
-TABLES = {"photos": photos_table, "clips": clips_table, "studio": studio_table}
+TABLES = {"photos": photos_table, "strangers": strangers_table, "studio": studio_table}
 
 
 def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3, jobs: int = 2) -> None:

@@ -11,14 +11,18 @@ from strm.alphabet import ASL
 from strm.augment import drawn, held
 from strm.data import clips, hands, is_moving, people, sample_at
 from strm.files import UserError
+from strm.studio import lessons
 
 CLIPS_PER_LETTER = 40  # windows of real clips, for each person and letter
-STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times and stopped once
+STROKES_PER_LETTER = 60  # real strokes, likewise; each is shown three times, and stopped as often
+STOPS = 3
 # Whoever shows little is not shown over and over: a photo, and a stream's worth of frames, at most so often.
 PHOTO_REPEATS, CLIP_REPEATS = 4, 6
 # Drawn streams, in units of what an average still letter gets. People's hooks vary most, so it gets most.
 DRAWN = {"hook": 2.5, "zigzag": 2.0}
-HELD_START, HELD_STROKE, STOPPED = 0.7, 0.5, 0.25
+# Poses that stand still: a movement's start, moments of it, and moments of drawn strokes. As many as
+# movements: where there were fewer, a still hand that might have moved was read as a movement.
+HELD_START, HELD_STROKE, STOPPED = 0.7, 1.5, 0.6
 OWN_HAND = {"hook": 0.35, "zigzag": 1.0}  # how often a photo from the middle of the movement lends its hand
 
 # Held still, a moment of a hook is nothing: the hand is turned. One of a zigzag may as well be its start.
@@ -31,8 +35,8 @@ class Curriculum:
     frames: 1 for single photos, else the length of the streams. per_letter: photos a person and letter.
     """
 
-    def __init__(self, table: pd.DataFrame, frames: int, per_letter: int):
-        self.frames, self.per_letter = frames, per_letter
+    def __init__(self, table: pd.DataFrame, frames: int, per_letter: int, drawn_streams: int = 0):
+        self.frames, self.per_letter, self.drawn_streams = frames, per_letter, drawn_streams
         moving = is_moving(table)
         self.photos = self._grouped(table if frames == 1 else table[~moving])
         self.clips: dict[tuple[str, str], list[np.ndarray]] = {}
@@ -61,10 +65,11 @@ class Curriculum:
         keys = pd.Series(list(zip(person, table["label"], strict=True)), dtype=object)
         return {key: points[rows] for key, rows in keys.groupby(keys).indices.items()}
 
-    def epoch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return streams [N, S, 21, 3] and their classes [N]."""
+    def epoch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return streams [N, S, 21, 3], the class of every frame [N, S], and how much it counts [N, S]."""
         self._x: list[np.ndarray] = []
         self._y: list[str] = []
+        seed = int(rng.integers(2**31))  # the same drawn streams whatever else there is
         if self.frames == 1:
             for (_, label), photos in sorted(self.photos.items()):
                 self._add(self._shown(photos, rng)[:, None], label)
@@ -73,7 +78,20 @@ class Curriculum:
             self._real_clips(rng)
             self._movement(rng)
         number = {label: i for i, label in enumerate(self.classes)}
-        return np.concatenate(self._x).astype(np.float32), np.array([number[label] for label in self._y])
+        x = np.concatenate(self._x).astype(np.float32)
+        y = np.repeat([[number[label]] for label in self._y], self.frames, 1)
+        slow = [[label in ASL.moving or label == ASL.nothing] for label in self._y]
+        if self.frames == 1:
+            return x, y, np.ones(y.shape, np.float32)
+        # A movement, and a pose that might still become one, show what they are only in the end.
+        weights = np.where(slow, np.linspace(0.1, 1, self.frames), 0.7)
+        if self.drawn_streams:
+            drawn_x, labels, counts = lessons.streams(self.drawn_streams, self.frames, seed)
+            known = np.isin(labels, self.classes)  # of a part of the alphabet, learn that part
+            drawn_y = np.vectorize(lambda label: number.get(label, 0), otypes=[int])(labels)
+            x, y = np.concatenate([x, drawn_x]), np.concatenate([y, drawn_y])
+            weights = np.concatenate([weights, counts * known])
+        return x, y, weights.astype(np.float32)
 
     def _add(self, x: np.ndarray, label: str) -> None:
         self._x.append(x)
@@ -104,7 +122,7 @@ class Curriculum:
                 # pace; then a pose of it that stands still, and the pose it began with.
                 strokes = [self._window(x, rng, latest=0.5), *(self._paused(x, rng) for _ in range(2))]
                 self._add(np.stack(strokes), label)
-                stopped = x[rng.integers(len(x) // 3, len(x), 1)]
+                stopped = x[rng.integers(len(x) // 3, len(x), STOPS)]
                 self._add(held(stopped, self.frames, rng), ASL.nothing)
                 self._add(held(x[:1], self.frames, rng), ASL.moving[label])
 

@@ -21,6 +21,7 @@ COORDINATES = [f"{axis}{i}" for i in range(POINTS) for axis in "xyz"]
 TEXT = {"source": "", "signer": "", "clip": "", "handedness": ""}
 NUMBERS = {"frame": np.nan, "t_ms": np.nan, "score": np.nan, "width": np.nan, "height": np.nan}
 COMING = ("enter", "transition")  # phases of the studio's clips
+ROUNDING_MS = 0.5
 LARGEST = 1e15  # beyond it, nothing that a camera saw: as good as infinite
 
 
@@ -198,7 +199,8 @@ def resample(x: np.ndarray, t_ms: np.ndarray) -> np.ndarray:
     """Interpolate frames x [S, …] at times t_ms [S] to the model's 15 frames a second: [S', …]."""
     if len(x) == 1:
         return x
-    ticks = np.arange(t_ms[0], t_ms[-1] + 1e-6, 1000 / FPS)
+    # Files round their times: a last frame that is a hair too early counts.
+    ticks = np.arange(t_ms[0], t_ms[-1] + ROUNDING_MS, 1000 / FPS)
     return sample_at(x, np.interp(ticks, t_ms, np.arange(len(x))))
 
 

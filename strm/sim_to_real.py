@@ -6,7 +6,6 @@ Poses were tuned by looking at two authors, TUNED; the others judge. All of them
 
 import hashlib
 from dataclasses import asdict, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,24 @@ from strm.evaluate import evaluate
 from strm.studio.dataset import make
 from strm.studio.ship import FOLDER, PLAN, SIGNERS
 from strm.train import fit
-from strm.trials import AUTHORS, CLIPS, NETS, PHOTOS, photo_table, real_tables, run_all, spread
+from strm.trials import (
+    AUTHORS,
+    DRAWN_PEOPLE,
+    KEPT,
+    NETS,
+    PHOTOS,
+    STREAMS,
+    learners,
+    photo_table,
+    real_tables,
+    run_all,
+    spread,
+)
 
-KEPT = "studio/judge"  # the drawn people kept for judging
 TUNED = ("davidlee", "keptsecret")
 JUDGES = tuple(author for author in AUTHORS if author not in TUNED)
-DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with them
 MOVERS = ("tresajoby", "ayspi", "yash", "traduttore/alex", "traduttore/cam", "traduttore/danial")
 STILL_STARTS = ("kaushik", "tresajoby", "yash", "traduttore/alex", "traduttore/cam", "traduttore/danial")
-
-
-@lru_cache
-def learners(folder: Path, kind: str) -> pd.DataFrame:
-    """Return a folder's 'photos' or 'clips' of drawn people, without those kept for judging."""
-    return split_by_signer(read_table(folder / f"{kind}.csv.gz"), [KEPT])[0]
 
 
 def drawn_photos(kind: str) -> pd.DataFrame:
@@ -95,7 +98,7 @@ def _clip_task(net: str, seed: int) -> dict[str, Any]:
     """Train on drawn streams; read real people's strokes, and the poses that strokes begin with, held."""
     bundle = fit(
         pd.concat([learners(FOLDER, kind) for kind in ("photos", "clips")], ignore_index=True),
-        replace(CLIPS, seed=seed),
+        replace(STREAMS, seed=seed),
         progress=False,
         net=NETS[net],
     )
@@ -126,7 +129,7 @@ def studio_table(seeds: int, workers: int) -> dict[str, Any]:
     jobs += [(kind, "strm", author, seed) for kind in mixed for author in AUTHORS for seed in range(seeds)]
     done = run_all(f"studio-{_mark()}-photos", _photo_task, jobs, workers)
     results = dict(zip(jobs, done, strict=True))
-    out: dict[str, Any] = {"settings": {"photos": asdict(PHOTOS), "clips": asdict(CLIPS)}, "seeds": seeds}
+    out: dict[str, Any] = {"settings": {"photos": asdict(PHOTOS), "clips": asdict(STREAMS)}, "seeds": seeds}
     out |= {"tuned_on": TUNED, "judges": JUDGES, "photos": {}, "clips": {}}
     for kind, net in kinds:
         reports = [results[kind, net, "", seed] for seed in range(seeds)]

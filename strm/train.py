@@ -1,168 +1,26 @@
 """Teach a model: single photos, or streams by true backpropagation through time."""
 
-import copy
 import json
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import nn
 
 from strm import __version__, checkpoint
-from strm.alphabet import ASL
-from strm.augment import splice, vary
-from strm.bundle import Bundle, describe
-from strm.curriculum import Curriculum
+from strm.bundle import Bundle
 from strm.data import is_moving, people, read_table, split_by_signer
-from strm.evaluate import evaluate, model_input, one_thread
+from strm.evaluate import evaluate, one_thread
 from strm.files import UserError, replacing
-from strm.loss import DeepSupervisionLoss
-from strm.model import TRM
+from strm.trainer import Settings, Trainer, device_of
 
-LOOKS = 2  # a photo is looked at twice, so that its second look trains the memory too
-FLOOR = 0.1  # palm sizes: a number that hardly varies is not blown up to unit variance
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train. The names are the flags of `strm train`; the rest has the reason beside it."""
-
-    epochs: int = 100
-    batch_size: int = 64
-    lr: float = 1e-3  # the peak of a one-cycle schedule
-    sequence_mode: bool = False
-    seq_len: int = 16  # about a second at 15 frames a second: a whole stroke
-    n_latent: int = 6
-    T_deep: int = 3
-    dropout: float = 0.1
-    seed: int = 0
-    device: str = "cpu"
-    per_letter: int = 60  # photos of each person and letter an epoch: people count, not photos
-    weight_decay: float = 0.01  # of AdamW
-    loss_decay: float = 0.9  # lambda of deep supervision
-    label_smoothing: float = 0.1
-    ema: float = 0.999  # of the weights, less at the beginning
-    patience: int = 15  # epochs without a better macro-F1 of the validation signers
-    motion: bool = True  # the wrist's slot carries its movement
-
-
-def device_of(name: str) -> torch.device:
-    """Return the device called cpu, cuda, mps or auto; UserError where this machine has none."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind in found if found[kind])
-    if not found.get(name, False):
-        raise UserError(f"This machine has no {name} device for PyTorch: choose --device cpu or auto.")
-    return torch.device(name)
-
-
-class Trainer:
-    """A training in progress: the model, its averaged weights, and what an epoch needs.
-
-    Everything random in an epoch comes from (seed, epoch), so that an interrupted training repeats exactly.
-    """
-
-    def __init__(self, table: pd.DataFrame, settings: Settings, net: Callable[..., nn.Module] | None):
-        self.settings, self.device = settings, device_of(settings.device)
-        torch.manual_seed(settings.seed)
-        frames = settings.seq_len if settings.sequence_mode else 1
-        self.lessons = Curriculum(table, frames, settings.per_letter)
-        self.classes = self.lessons.classes
-        if net is None:
-            self.model: Any = TRM(
-                num_classes=len(self.classes),
-                n_latent=settings.n_latent,
-                T_deep=settings.T_deep,
-                dropout=settings.dropout,
-            )
-        else:
-            self.model = net(num_classes=len(self.classes))
-        # A movement, and a pose that might still become one, show what they are only in the end.
-        self.slow = np.array([label in ASL.moving or label == ASL.nothing for label in self.classes])
-        x, y = self.lessons.epoch(np.random.default_rng([settings.seed, 0]))
-        self._fit_scaler(x)
-        self.model.to(self.device)
-        self.steps = max(1, len(y) // settings.batch_size)
-        weights, total = self.model.parameters(), settings.epochs * self.steps
-        self.optimiser = torch.optim.AdamW(weights, lr=settings.lr, weight_decay=settings.weight_decay)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, settings.lr, total)
-        self.loss = DeepSupervisionLoss(len(self.classes), settings.loss_decay, settings.label_smoothing)
-        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-
-    def lesson(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Return one batch, augmented: numbers [B, S, 63], targets [B, S], weights [B, S]."""
-        if self.settings.sequence_mode:
-            x, targets, weights = splice(vary(x, rng), y, self.slow[y], rng)
-        else:
-            x = np.repeat(vary(x, rng), LOOKS, 1)
-            targets, weights = np.repeat(y[:, None], LOOKS, 1), np.ones((len(y), LOOKS), np.float32)
-        return model_input(x, self.settings.motion), torch.from_numpy(targets), torch.from_numpy(weights)
-
-    def _fit_scaler(self, x: np.ndarray) -> None:
-        """Set mean and scale of the 63 numbers from what training will show, and from nothing else."""
-        rng = np.random.default_rng([self.settings.seed, 0])
-        some = rng.permutation(len(x))[:2000]
-        numbers = self.lesson(x[some], np.zeros(len(some), int), rng)[0].flatten(0, 1)
-        self.model.mean.copy_(numbers.mean(0))
-        self.model.scale.copy_(numbers.std(0).clamp_min(FLOOR))
-
-    def epoch(self, number: int, tell: Callable[[float], None]) -> float:
-        """Train one epoch; `tell` hears the mean loss after each step. Returns the epoch's."""
-        rng, size = np.random.default_rng([self.settings.seed, number]), self.settings.batch_size
-        torch.manual_seed(self.settings.seed * 100_003 + number)
-        x, y = self.lessons.epoch(rng)
-        order, total = rng.permutation(len(y)), 0.0
-        self.model.train()
-        for step in range(self.steps):
-            batch = order[step * size : (step + 1) * size]
-            numbers, targets, weights = (
-                part.to(self.device) for part in self.lesson(x[batch], y[batch], rng)
-            )
-            logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
-            loss = self.loss(logits, targets, weights)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimiser.step()
-            self.schedule.step()
-            self._average(number * self.steps + step)
-            total += loss.item()
-            tell(total / (step + 1))
-        return total / self.steps
-
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
-        decay = min(self.settings.ema, (1 + step) / (10 + step))  # early weights are soon forgotten
-        for name, value in self.model.state_dict().items():
-            self.average[name].lerp_(value, 1 - decay)
-
-    def state(self) -> dict[str, Any]:
-        """Return all that changes while training."""
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimiser", "schedule")}
-        return parts | {"average": self.average}
-
-    def go_on(self, state: dict[str, Any]) -> None:
-        """Take up the state of an interrupted training."""
-        for name in ("model", "optimiser", "schedule"):
-            getattr(self, name).load_state_dict(state[name])
-        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
-
-    def bundle(self, weights: dict[str, Tensor], provenance: dict[str, Any]) -> Bundle:
-        """Return a copy of the model with these weights, in eval mode on the CPU, and its configuration."""
-        model = copy.deepcopy(self.model).cpu()
-        model.load_state_dict({name: value.cpu() for name, value in weights.items()})
-        if isinstance(model, TRM):
-            config = describe(model, self.classes, self.settings.dropout, self.settings.motion, provenance)
-        else:  # a rival is judged, never saved
-            config = {"class_names": self.classes, "preprocessing": {"motion": self.settings.motion}}
-        return Bundle(model.eval(), config)
+__all__ = ["Settings", "fit", "run"]
 
 
 def fit(

@@ -18,23 +18,32 @@ import torch
 from rich.progress import track
 
 from strm.alphabet import ASL
-from strm.data import read_table
+from strm.data import people, read_table, split_by_signer
 from strm.files import UserError, replacing
-from strm.rivals import MLP, StatelessTRM
+from strm.rivals import RIVALS
+from strm.studio.ship import FOLDER
 from strm.train import Settings
 
 AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret", "tresajoby")
 WHOLE_STROKE = 0.85  # a recorded stroke that is cut off is left out
 SHAPE: dict[str, Any] = {"n_latent": 2, "T_deep": 2, "dropout": 0.1}
 PHOTOS = Settings(epochs=16, batch_size=256, lr=2e-3, **SHAPE)
-CLIPS = Settings(epochs=4, batch_size=128, lr=2e-3, sequence_mode=True, seq_len=24, per_letter=30, **SHAPE)
-NETS: dict[str, Callable | None] = {
-    "strm": None,
-    "stateless": lambda num_classes: StatelessTRM(num_classes=num_classes, **SHAPE),
-    "mlp": lambda num_classes: MLP(num_classes=num_classes),
-}
-CODE = (
-    "alphabet augment compare curriculum data evaluate landmarks loss model rivals sim_to_real train trials"
+STREAMS = Settings(
+    epochs=4,
+    batch_size=128,
+    lr=2e-3,
+    sequence_mode=True,
+    seq_len=32,  # two seconds: slow people's strokes, and their way back
+    per_letter=30,
+    drawn_streams=1000,
+    **SHAPE | {"dropout": 0.0},  # a fifth of the time, for no gain
+)
+DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with them
+KEPT = "studio/judge"  # the drawn people kept for judging
+NETS: dict[str, Callable | None] = {"strm": None, **RIVALS}
+CODE = (  # of what a table depends on; other code may change while a comparison waits to go on
+    "alphabet augment compare curriculum data decode evaluate joined landmarks loss model pairs rivals "
+    "sim_to_real strangers train trainer trials studio/lessons"
 )
 
 
@@ -68,10 +77,39 @@ def photo_table() -> pd.DataFrame:
     return table[table["label"].isin(ASL.still)].reset_index(drop=True)
 
 
+@lru_cache(maxsize=1)
+def everyone() -> pd.DataFrame:
+    """Return photos and clips of all real people in one table."""
+    return pd.concat(real_tables(), ignore_index=True)
+
+
+@lru_cache(maxsize=1)
+def held_shapes() -> frozenset[str]:
+    """Return the clips that show a moving letter's hand without the movement."""
+    recorded = pd.read_csv(real_data() / "clips.csv.gz", usecols=["clip", "label"]).drop_duplicates("clip")
+    return frozenset(recorded["clip"][recorded["label"].str.startswith("held:")])
+
+
+@lru_cache(maxsize=4)
+def learners(folder: Path, kind: str) -> pd.DataFrame:
+    """Return a folder's 'photos' or 'clips' of drawn people, without those kept for judging."""
+    return split_by_signer(read_table(folder / f"{kind}.csv.gz"), [KEPT])[0]
+
+
+def with_drawn(train: pd.DataFrame, count: int = DRAWN_PEOPLE) -> pd.DataFrame:
+    """Mix the studio's photos and clips into a table; its people count as `count` real ones."""
+    if not count:
+        return train
+    drawn = pd.concat([learners(FOLDER, kind) for kind in ("photos", "clips")], ignore_index=True)
+    numbers = pd.factorize(people(drawn))[0] % count
+    drawn = drawn.assign(signer=[f"studio/{number}" for number in numbers])
+    return pd.concat([train, drawn], ignore_index=True)
+
+
 def cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, Any]:
     """Do a training once: an interrupted comparison goes on where it stopped, changed code begins anew."""
     torch.set_num_threads(1)
-    code = [p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")) if p.stem in CODE.split()]
+    code = [Path(__file__).parent.joinpath(f"{name}.py").read_bytes() for name in CODE.split()]
     mark = hashlib.sha256(b"".join(code) + repr(args).encode()).hexdigest()[:12]
     path = folder / f"{name}-{mark}.json"
     if not path.is_file():

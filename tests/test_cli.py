@@ -129,8 +129,8 @@ def test_evaluate(called):
 
 def test_compare(called):
     spy = called("strm.compare.run")
-    cli.main(["compare", "clips", "--seeds", "1"])
-    spy.assert_called_once_with("clips", out_dir="data/results", seeds=1, jobs=2)
+    cli.main(["compare", "strangers", "--seeds", "1"])
+    spy.assert_called_once_with("strangers", out_dir="data/results", seeds=1, jobs=2)
 
 
 def test_read_hands_on_its_exit_code(called):

@@ -13,7 +13,8 @@ import strm.train
 from strm import bundle, checkpoint, cli
 from strm.evaluate import evaluate
 from strm.files import UserError
-from strm.train import FLOOR, Settings, Trainer, device_of, fit, run
+from strm.train import fit, run
+from strm.trainer import FLOOR, Settings, Trainer, device_of
 
 SMALL = {"n_latent": 1, "T_deep": 2, "per_letter": 6, "batch_size": 30}
 FRAMES = Settings(epochs=3, **SMALL)

@@ -1,0 +1,191 @@
+"""One training: what an epoch shows, and the steps that learn from it."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from strm.alphabet import ASL
+from strm.augment import splice, vary
+from strm.bundle import Bundle, describe
+from strm.curriculum import Curriculum
+from strm.evaluate import model_input
+from strm.files import UserError
+from strm.loss import DeepSupervisionLoss
+from strm.model import TRM
+
+LOOKS = 2  # a photo is looked at twice, so that its second look trains the memory too
+ALBUM_PER_LETTER = 60  # photos of each person and letter, each time the album is turned over
+FLOOR = 0.1  # palm sizes: a number that hardly varies is not blown up to unit variance
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. The names are the flags of `strm train`; the rest has the reason beside it."""
+
+    epochs: int = 100
+    batch_size: int = 64
+    lr: float = 1e-3  # the peak of a one-cycle schedule
+    sequence_mode: bool = False
+    seq_len: int = 16  # about a second at 15 frames a second: a whole stroke
+    n_latent: int = 6
+    T_deep: int = 3
+    dropout: float = 0.1
+    seed: int = 0
+    device: str = "cpu"
+    per_letter: int = 60  # photos of each person and letter an epoch: people count, not photos
+    weight_decay: float = 0.01  # of AdamW
+    loss_decay: float = 0.9  # lambda of deep supervision
+    label_smoothing: float = 0.1
+    ema: float = 0.999  # of the weights, less at the beginning
+    patience: int = 15  # epochs without a better macro-F1 of the validation signers
+    motion: bool = True  # the wrist's slot carries its movement
+    album: int = 256  # photos beside each batch of streams, each looked at twice: a stream is not all
+    drawn_streams: int = 0  # of drawn people, made anew for every epoch; they need no table
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device called cpu, cuda, mps or auto; UserError where this machine has none."""
+    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind in found if found[kind])
+    if not found.get(name, False):
+        raise UserError(f"This machine has no {name} device for PyTorch: choose --device cpu or auto.")
+    return torch.device(name)
+
+
+Lessons = tuple[np.ndarray, np.ndarray, np.ndarray]  # hands [B, S, 21, 3], class numbers, weights [B, S]
+Batch = tuple[Tensor, Tensor, Tensor]  # numbers [B, S, 63], targets [B, S], weights [B, S]
+
+
+class Trainer:
+    """A training in progress: the model, its averaged weights, and what an epoch needs.
+
+    Everything random in an epoch comes from (seed, epoch), so that an interrupted training repeats exactly.
+    """
+
+    def __init__(self, table: pd.DataFrame, settings: Settings, net: Callable[..., nn.Module] | None):
+        self.settings, self.device = settings, device_of(settings.device)
+        torch.manual_seed(settings.seed)
+        frames = settings.seq_len if settings.sequence_mode else 1
+        self.lessons = Curriculum(table, frames, settings.per_letter, settings.drawn_streams)
+        self.classes = self.lessons.classes
+        if net is None:
+            self.model: Any = TRM(
+                num_classes=len(self.classes),
+                n_latent=settings.n_latent,
+                T_deep=settings.T_deep,
+                dropout=settings.dropout,
+            )
+        else:
+            self.model = net(num_classes=len(self.classes))
+            for part in self.model.modules():  # whatever is compared has the same regularisers
+                if isinstance(part, nn.Dropout):
+                    part.p = settings.dropout
+        # Streams teach movement, an album of single photos what the still letters are.
+        still = table[table["label"].isin(ASL.still)]
+        self.album = None
+        if settings.sequence_mode and settings.album and still["label"].nunique() > 1:
+            self.album = Curriculum(still, 1, ALBUM_PER_LETTER)
+            names = self.album.classes
+            self.album_class = np.array([self.classes.index(name) for name in names])
+        x, y, _ = self.lessons.epoch(np.random.default_rng([settings.seed, 0]))
+        self._fit_scaler(x)
+        self.model.to(self.device)
+        self.steps = max(1, len(y) // settings.batch_size)
+        weights, total = self.model.parameters(), settings.epochs * self.steps
+        self.optimiser = torch.optim.AdamW(weights, lr=settings.lr, weight_decay=settings.weight_decay)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, settings.lr, total)
+        self.loss = DeepSupervisionLoss(len(self.classes), settings.loss_decay, settings.label_smoothing)
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+
+    def lesson(self, lessons: Lessons, rng: np.random.Generator) -> Batch:
+        """Return one batch, augmented: numbers [B, S, 63], targets [B, S], weights [B, S].
+
+        Streams [B, S, 21, 3] are spliced; photos [B, 1, 21, 3] are looked at LOOKS times.
+        """
+        x, y, weights = lessons
+        x = vary(x, rng)
+        if x.shape[1] > 1:
+            x, y, weights = splice(x, y, weights, rng)
+        else:
+            x, y, weights = (np.repeat(part, LOOKS, 1) for part in (x, y, weights))
+        numbers = model_input(x, self.settings.motion).to(self.device)
+        return numbers, torch.from_numpy(y).to(self.device), torch.from_numpy(weights).to(self.device)
+
+    def _fit_scaler(self, x: np.ndarray) -> None:
+        """Set mean and scale of the 63 numbers from what training will show, and from nothing else."""
+        rng = np.random.default_rng([self.settings.seed, 0])
+        some = rng.permutation(len(x))[:2000]
+        unused = np.zeros((len(some), x.shape[1]))
+        numbers = self.lesson((x[some], unused, unused), rng)[0].flatten(0, 1).cpu()
+        self.model.mean.copy_(numbers.mean(0))
+        self.model.scale.copy_(numbers.std(0).clamp_min(FLOOR))
+
+    def epoch(self, number: int, tell: Callable[[float], None]) -> float:
+        """Train one epoch; `tell` hears the mean loss after each step. Returns the epoch's."""
+        rng, size = np.random.default_rng([self.settings.seed, number]), self.settings.batch_size
+        torch.manual_seed(self.settings.seed * 100_003 + number)
+        x, y, weights = self.lessons.epoch(rng)
+        order, total = rng.permutation(len(x)), 0.0
+        photos = None if self.album is None else self._photos(self.album, rng)
+        self.model.train()
+        for step in range(self.steps):
+            batch = order[step * size : (step + 1) * size]
+            loss = self._loss(*self.lesson((x[batch], y[batch], weights[batch]), rng))
+            if photos is not None:
+                loss = loss + self._loss(*self.lesson(next(photos), rng))
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimiser.step()
+            self.schedule.step()
+            self._average(number * self.steps + step)
+            total += loss.item()
+            tell(total / (step + 1))
+        return total / self.steps
+
+    def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
+        return self.loss(logits, targets, weights)
+
+    def _photos(self, album: Curriculum, rng: np.random.Generator) -> Iterator[Lessons]:
+        """Turn over the album again and again, shuffled anew each time."""
+        while True:
+            x, y, weights = album.epoch(rng)
+            order, size = rng.permutation(len(x)), min(self.settings.album, len(x))
+            for start in range(0, len(x) - size + 1, size):
+                page = order[start : start + size]
+                yield x[page], self.album_class[y[page]], weights[page]
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        decay = min(self.settings.ema, (1 + step) / (10 + step))  # early weights are soon forgotten
+        for name, value in self.model.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes while training."""
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimiser", "schedule")}
+        return parts | {"average": self.average}
+
+    def go_on(self, state: dict[str, Any]) -> None:
+        """Take up the state of an interrupted training."""
+        for name in ("model", "optimiser", "schedule"):
+            getattr(self, name).load_state_dict(state[name])
+        self.average = {name: value.to(self.device) for name, value in state["average"].items()}
+
+    def bundle(self, weights: dict[str, Tensor], provenance: dict[str, Any]) -> Bundle:
+        """Return a copy of the model with these weights, in eval mode on the CPU, and its configuration."""
+        model = copy.deepcopy(self.model).cpu()
+        model.load_state_dict({name: value.cpu() for name, value in weights.items()})
+        if isinstance(model, TRM):
+            config = describe(model, self.classes, self.settings.dropout, self.settings.motion, provenance)
+        else:  # a rival is judged, never saved
+            config = {"class_names": self.classes, "preprocessing": {"motion": self.settings.motion}}
+        return Bundle(model.eval(), config)
