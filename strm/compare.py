@@ -23,6 +23,7 @@ from strm.data import hands, is_moving, people, split_by_signer
 from strm.evaluate import evaluate, score
 from strm.files import replacing
 from strm.landmarks import features102
+from strm.search import search_table
 from strm.sim_to_real import studio_table
 from strm.strangers import strangers_table
 from strm.train import fit
@@ -105,7 +106,12 @@ def ship(folder: Path) -> None:
     unfinished.unlink(missing_ok=True)
 
 
-TABLES = {"photos": photos_table, "strangers": strangers_table, "studio": studio_table}
+TABLES = {
+    "photos": photos_table,
+    "strangers": strangers_table,
+    "search": search_table,
+    "studio": studio_table,
+}
 
 
 def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3, jobs: int = 2) -> None:

@@ -80,10 +80,10 @@ class Curriculum:
         number = {label: i for i, label in enumerate(self.classes)}
         x = np.concatenate(self._x).astype(np.float32)
         y = np.repeat([[number[label]] for label in self._y], self.frames, 1)
-        slow = [[label in ASL.moving or label == ASL.nothing] for label in self._y]
+        slow = [[label in ASL.moving] for label in self._y]
         if self.frames == 1:
             return x, y, np.ones(y.shape, np.float32)
-        # A movement, and a pose that might still become one, show what they are only in the end.
+        # A movement shows only in its end what it is; a hand that stands still is no movement from the start.
         weights = np.where(slow, np.linspace(0.1, 1, self.frames), 0.7)
         if self.drawn_streams:
             drawn_x, labels, counts = lessons.streams(self.drawn_streams, self.frames, seed)
@@ -96,6 +96,10 @@ class Curriculum:
     def _add(self, x: np.ndarray, label: str) -> None:
         self._x.append(x)
         self._y += [label] * len(x)
+
+    def _stopped(self, x: np.ndarray, letter: str) -> None:
+        """Teach what a moment of a movement is when it stands still."""
+        self._add(x, ASL.nothing)
 
     def _still_letters(self, rng: np.random.Generator) -> None:
         for (_, label), photos in sorted(self.photos.items()):
@@ -123,7 +127,7 @@ class Curriculum:
                 strokes = [self._window(x, rng, latest=0.5), *(self._paused(x, rng) for _ in range(2))]
                 self._add(np.stack(strokes), label)
                 stopped = x[rng.integers(len(x) // 3, len(x), STOPS)]
-                self._add(held(stopped, self.frames, rng), ASL.nothing)
+                self._stopped(held(stopped, self.frames, rng), label)
                 self._add(held(x[:1], self.frames, rng), ASL.moving[label])
 
     def _window(self, x: np.ndarray, rng: np.random.Generator, latest: float = 1.0) -> np.ndarray:
@@ -165,12 +169,13 @@ class Curriculum:
                 self._add(held(lend(HELD_START, share=0.0), self.frames, rng), start)
             if own:
                 like_start = LIKE_START[path] if starts else 0.0
-                for label, part in ((ASL.nothing, 1 - like_start), (start, like_start)):
-                    if part:
-                        self._add(held(lend(part * HELD_STROKE, share=1.0), self.frames, rng), label)
+                if like_start:
+                    self._add(held(lend(like_start * HELD_STROKE, share=1.0), self.frames, rng), start)
+                own_hands = lend((1 - like_start) * HELD_STROKE, share=1.0)
+                self._stopped(held(own_hands, self.frames, rng), letter)
             strokes = drawn(lend(STOPPED), path, self.frames, rng)
             late = strokes[np.arange(len(strokes)), rng.integers(self.frames // 2, self.frames, len(strokes))]
-            self._add(held(late, self.frames, rng), ASL.nothing)
+            self._stopped(held(late, self.frames, rng), letter)
 
 
 def _some(x: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

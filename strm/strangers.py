@@ -17,13 +17,13 @@ from strm.data import Clip, clips, hands, is_moving, people, split_by_signer
 from strm.decode import Decoder, errors_of_all, probabilities
 from strm.evaluate import clip_probabilities, evaluate
 from strm.joined import WORDS, joined
-from strm.train import fit
 from strm.trials import (
     AUTHORS,
     NETS,
     STREAMS,
     everyone,
     held_shapes,
+    learned,
     run_all,
     spread,
     with_drawn,
@@ -131,10 +131,19 @@ def _of_words(bundle: Bundle, person: str, table: pd.DataFrame, who: np.ndarray)
     return {"errors": errors, "letters": letters}
 
 
-def _task(net: str, motion: bool, fold: tuple[str, ...], seed: int) -> dict[str, Any]:
-    train, _ = split_by_signer(everyone(), fold)
+def without(fold: Sequence[str]) -> pd.DataFrame:
+    """Return what is learned from where these people judge: all others, and drawn people."""
+    return with_drawn(split_by_signer(everyone(), fold)[0])
+
+
+def contestant(net: str, motion: bool, fold: Sequence[str], seed: int) -> Bundle:
+    """Return a net, with the motion slot or without, that has learned from all but a fold."""
     settings = replace(STREAMS, seed=seed, motion=motion)
-    bundle = fit(with_drawn(train), settings, progress=False, net=NETS[net])
+    return learned(lambda: without(fold), settings, NETS[net], net, fold)
+
+
+def _task(net: str, motion: bool, fold: tuple[str, ...], seed: int) -> dict[str, Any]:
+    bundle = contestant(net, motion, fold, seed)
     size = sum(p.numel() for p in bundle.model.parameters())
     return {"parameters": size, "people": judged(bundle, fold, seed)}
 
@@ -170,7 +179,8 @@ def summary(runs: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
             out[name] = rows
 
     def of(key, among=None) -> dict[str, list[float]]:
-        return {p: [key(run[p]) for run in runs] for p in among or runs[0] if key(runs[0][p]) is not None}
+        who = [p for p in among or runs[0] if p in runs[0] and key(runs[0][p]) is not None]
+        return {p: [key(run[p]) for run in runs] for p in who}
 
     add("photos", of(lambda r: r.get("photos"), AUTHORS))
     add("photos_24", of(lambda r: r.get("photos_24"), AUTHORS))
@@ -204,7 +214,7 @@ def _words(runs: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, list[fl
     out: dict[str, dict[str, list[float]]] = {}
     fold_of = {person: fold for fold in FOLDS for person in fold}
     for run in runs:
-        spoken = {p: run[p]["words"] for p in SPELLERS if "words" in run[p]}
+        spoken = {p: run[p]["words"] for p in SPELLERS if "words" in run.get(p, {})}
         for person, words in spoken.items():
             others = [w for p, w in spoken.items() if fold_of[p] != fold_of[person]]
             total = [sum(w["errors"][i].get("all", 0) for w in others) for i in range(len(GRID))]

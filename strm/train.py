@@ -30,40 +30,42 @@ def fit(
     progress: bool = True,
     resume: Path | None = None,
     net: Callable[..., nn.Module] | None = None,
+    trainer: type[Trainer] = Trainer,
 ) -> Bundle:
     """Train on a table (`strm.data.read_table`) and return the model as a Bundle.
 
     val: people who choose the best epoch and stop the training; without them the number of epochs is fixed.
     resume: a file written after every epoch; where it exists and fits, training goes on from there.
-    net: called with num_classes; by default the S-TRM of the settings. Same seed, same machine, same model.
+    net: called with num_classes; by default the S-TRM of the settings. trainer: teaches in another way.
+    Same seed, same machine, same model.
     """
-    trainer = Trainer(train, settings, net)
-    if val is not None and not set(val["label"]) & set(trainer.classes):
+    course = trainer(train, settings, net)
+    if val is not None and not set(val["label"]) & set(course.classes):
         raise UserError("The validation signers show no letter that the others do: choose other ones.")
     mark = checkpoint.fingerprint(settings, train, val)
     history: list[dict[str, float]] = []
     best: dict[str, Any] = {"f1": -1.0, "epoch": 0, "weights": None}
     if saved := checkpoint.load(resume, mark):
-        trainer.go_on(saved["trainer"])
+        course.go_on(saved["trainer"])
         history, best = saved["history"], saved["best"]
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     bar = Progress(*columns, TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn())
     with one_thread(), bar if progress else nullcontext():
-        done = len(history) * trainer.steps
-        task = bar.add_task("training", total=settings.epochs * trainer.steps, completed=done, loss=0.0)
+        done = len(history) * course.steps
+        task = bar.add_task("training", total=settings.epochs * course.steps, completed=done, loss=0.0)
         for number in range(len(history), settings.epochs):
             if val is not None and number - best["epoch"] >= settings.patience:
                 break
-            loss = trainer.epoch(number, lambda mean: bar.update(task, advance=1, loss=mean))
+            loss = course.epoch(number, lambda mean: bar.update(task, advance=1, loss=mean))
             history.append({"epoch": number + 1, "loss": loss})
             if val is not None:
-                f1 = evaluate(trainer.bundle(trainer.average, {}), val, settings.sequence_mode)["macro_f1"]
+                f1 = evaluate(course.bundle(course.average, {}), val, settings.sequence_mode)["macro_f1"]
                 history[-1]["val_macro_f1"] = f1
                 if f1 > best["f1"]:
-                    weights = {name: value.cpu().clone() for name, value in trainer.average.items()}
+                    weights = {name: value.cpu().clone() for name, value in course.average.items()}
                     best = {"f1": f1, "epoch": number + 1, "weights": weights}
             if resume is not None:
-                state = {"trainer": trainer.state(), "history": history, "best": best}
+                state = {"trainer": course.state(), "history": history, "best": best}
                 checkpoint.save(resume, mark, state)
     provenance = {
         "strm": __version__,
@@ -73,7 +75,7 @@ def fit(
         "people": sorted(set(people(train))),
         "epochs_trained": len(history),
     }
-    bundle = trainer.bundle(best["weights"] or trainer.average, provenance)
+    bundle = course.bundle(best["weights"] or course.average, provenance)
     bundle.history = history
     return bundle
 

@@ -69,11 +69,13 @@ class Trainer:
     Everything random in an epoch comes from (seed, epoch), so that an interrupted training repeats exactly.
     """
 
+    curriculum = Curriculum
+
     def __init__(self, table: pd.DataFrame, settings: Settings, net: Callable[..., nn.Module] | None):
         self.settings, self.device = settings, device_of(settings.device)
         torch.manual_seed(settings.seed)
         frames = settings.seq_len if settings.sequence_mode else 1
-        self.lessons = Curriculum(table, frames, settings.per_letter, settings.drawn_streams)
+        self.lessons = self.curriculum(table, frames, settings.per_letter, settings.drawn_streams)
         self.classes = self.lessons.classes
         if net is None:
             self.model: Any = TRM(

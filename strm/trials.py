@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ import torch
 from rich.progress import track
 
 from strm.alphabet import ASL
+from strm.bundle import Bundle
 from strm.data import people, read_table, split_by_signer
 from strm.files import UserError, replacing
+from strm.model import TRM
 from strm.rivals import RIVALS
 from strm.studio.ship import FOLDER
-from strm.train import Settings
+from strm.train import Settings, fit
 
 AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret", "tresajoby")
 WHOLE_STROKE = 0.85  # a recorded stroke that is cut off is left out
@@ -41,10 +43,11 @@ STREAMS = Settings(
 DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with them
 KEPT = "studio/judge"  # the drawn people kept for judging
 NETS: dict[str, Callable | None] = {"strm": None, **RIVALS}
-CODE = (  # of what a table depends on; other code may change while a comparison waits to go on
-    "alphabet augment compare curriculum data decode evaluate joined landmarks loss model pairs rivals "
-    "sim_to_real strangers train trainer trials studio/lessons"
-)
+# The code that a training depends on, and what else its judgement does: of other code, a comparison that
+# waits to go on takes no notice.
+TRAINING = "alphabet augment curriculum data landmarks loss model rivals train trainer trials variants"
+TRAINING += " studio/lessons studio/streams studio/noise"
+JUDGING = TRAINING + " compare decode evaluate joined pairs search sim_to_real spell strangers"
 
 
 def real_data() -> Path:
@@ -106,12 +109,35 @@ def with_drawn(train: pd.DataFrame, count: int = DRAWN_PEOPLE) -> pd.DataFrame:
     return pd.concat([train, drawn], ignore_index=True)
 
 
+def _mark(code: str, *what: Any) -> str:
+    files = [Path(__file__).parent.joinpath(f"{name}.py").read_bytes() for name in code.split()]
+    return hashlib.sha256(b"".join(files) + repr(what).encode()).hexdigest()[:12]
+
+
+def learned(
+    train: Callable[[], pd.DataFrame], settings: Settings, net: Callable | None, *what: Any, **options: Any
+) -> Bundle:
+    """Do a training once, whatever is then asked of it: the model is kept in outputs/compare/models.
+
+    train: makes the table. what: says which training it is. options: as `fit` takes them.
+    """
+    path = Path("outputs") / "compare" / "models" / f"{_mark(TRAINING, settings, *what)}.pt"
+    if not path.is_file():
+        bundle = fit(train(), settings, progress=False, net=net, **options)
+        with replacing(path) as temporary:
+            torch.save({"weights": bundle.model.state_dict(), "config": bundle.config}, temporary)
+        return bundle
+    saved = torch.load(path, weights_only=True)
+    make = net or partial(TRM, n_latent=settings.n_latent, T_deep=settings.T_deep)
+    model = make(num_classes=len(saved["config"]["class_names"]))
+    model.load_state_dict(saved["weights"])
+    return Bundle(model.eval(), saved["config"])
+
+
 def cached(folder: Path, name: str, task: Callable, *args: Any) -> dict[str, Any]:
-    """Do a training once: an interrupted comparison goes on where it stopped, changed code begins anew."""
+    """Judge a training once: an interrupted comparison goes on where it stopped, changed code begins anew."""
     torch.set_num_threads(1)
-    code = [Path(__file__).parent.joinpath(f"{name}.py").read_bytes() for name in CODE.split()]
-    mark = hashlib.sha256(b"".join(code) + repr(args).encode()).hexdigest()[:12]
-    path = folder / f"{name}-{mark}.json"
+    path = folder / f"{name}-{_mark(JUDGING, args)}.json"
     if not path.is_file():
         result = task(*args)
         with replacing(path) as temporary:

@@ -73,7 +73,7 @@ def trainings(monkeypatch):
         )
 
     monkeypatch.setattr(compare, "fit", fit)
-    monkeypatch.setattr(strangers, "fit", fit)
+    monkeypatch.setattr(trials, "fit", fit)
     monkeypatch.setattr(sim_to_real, "fit", fit)
     monkeypatch.setattr(joblib, "Parallel", lambda **_: lambda calls: (f(*a, **k) for f, a, k in calls))
     return seen
@@ -136,9 +136,7 @@ def test_no_training_of_photos_has_met_its_judge(stand_in, trainings, monkeypatc
     everyone = {*AUTHORS, *SIGNERS}
     left_out = [tuple(everyone - met) for met, _, _ in trainings]
     for author in trials.AUTHORS:
-        assert left_out.count((author,)) == 2 * 2, (
-            "two nets (v1 apart), two seeds, nobody else left out"
-        )
+        assert left_out.count((author,)) == 2 * 2, "two nets (v1 apart), two seeds, nobody else left out"
     table = json.loads((stand_in / "results" / "photos.json").read_text("utf-8"))
     assert set(table["nets"]["strm"]["accuracy"]) == {*trials.AUTHORS, "leaky", "mean_of_authors"}
     assert set(table["nets"]["strm"]["per_letter"]) == {"A", "B", "D"}, "letters that were judged, no others"
