@@ -23,6 +23,7 @@ from strm.data import hands, is_moving, people, split_by_signer
 from strm.evaluate import evaluate, score
 from strm.files import replacing
 from strm.landmarks import features102
+from strm.qualities import qualities_table
 from strm.search import search_table
 from strm.sim_to_real import studio_table
 from strm.strangers import strangers_table
@@ -109,6 +110,7 @@ def ship(folder: Path) -> None:
 TABLES = {
     "photos": photos_table,
     "strangers": strangers_table,
+    "qualities": qualities_table,
     "search": search_table,
     "studio": studio_table,
 }
