@@ -116,6 +116,38 @@ TABLES = {
 }
 
 
+NAMES = {
+    "strm": "S-TRM",
+    "strm_without_slot": "S-TRM, no slot",
+    "gru": "GRU",
+    "conv": "convolution, 16 frames",
+    "stateless": "stateless",
+    "stateless_without_slot": "stateless, no slot",
+    "mlp": "MLP",
+    "features": "MLP, 102 features",
+    "v1": "v1: 102 features, 23K",
+}
+MEASURES = {
+    "pairs_balanced": "minimal pairs",
+    "moving": "moving letters",
+    "clips": "clips, all letters",
+    "photos": "photos",
+    "words_all": "words: error rate",
+}
+
+
+def draw(table: dict[str, Any], path: Path) -> None:
+    """Draw the table of strangers into a PNG."""
+    import matplotlib.pyplot as plt
+
+    from strm.figures import STYLE, show_strangers
+
+    with plt.rc_context(STYLE), replacing(path) as temporary:
+        figure = show_strangers(table, NAMES, MEASURES)
+        figure.savefig(temporary, format="png", dpi=110)
+        plt.close(figure)
+
+
 def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3, jobs: int = 2) -> None:
     """Do what `strm compare` does: write one or all of TABLES, or train the shipped weights."""
     real_data()
@@ -126,6 +158,8 @@ def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3,
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
             print(f"Wrote {path}.")
+            if name == "strangers":
+                draw(table, path.with_suffix(".png"))
     if what == "weights":
         ship(WEIGHTS)
         print(f"Wrote {WEIGHTS}.")
