@@ -64,8 +64,9 @@ class Alphabet:
         return label if label in self.letters else ""
 
     def order(self, labels: set[str]) -> list[str]:
-        """Sort labels as the alphabet does, letters first."""
-        return [label for label in (*self.letters, *self.extras) if label in labels]
+        """Sort labels as the alphabet does, letters first, and what it does not know last."""
+        known = [label for label in (*self.letters, *self.extras) if label in labels]
+        return known + sorted(labels - {*known})
 
 
 ASL = Alphabet(

@@ -97,7 +97,7 @@ def _add_compare(add: Add) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["photos", "strangers", "qualities", "search", "studio", "all", "weights"],
+        choices=["photos", "strangers", "qualities", "search", "signs", "studio", "all", "weights"],
         default="all",
         help="which tables (all), or the weights that ship",
     )

@@ -25,6 +25,7 @@ from strm.files import replacing
 from strm.landmarks import features102
 from strm.qualities import qualities_table
 from strm.search import search_table
+from strm.signs import signs_table
 from strm.sim_to_real import studio_table
 from strm.strangers import strangers_table
 from strm.train import fit
@@ -112,6 +113,7 @@ TABLES = {
     "strangers": strangers_table,
     "qualities": qualities_table,
     "search": search_table,
+    "signs": signs_table,
     "studio": studio_table,
 }
 

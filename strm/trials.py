@@ -74,8 +74,8 @@ def tables_of(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def photo_table() -> pd.DataFrame:
     """Return the still letters of everyone, frames of clips among them (one drawn at random is a photo)."""
     photos, clips = real_tables()
-    recorded = pd.read_csv(real_data() / "clips.csv.gz", usecols=["clip", "label"]).drop_duplicates("clip")
-    posed = recorded["clip"][~recorded["label"].str.contains(":")]  # held:J is no photo of an I
+    labels = recorded_labels()
+    posed = labels.index[~labels.str.contains(":")]  # held:J is no photo of an I
     table = pd.concat([photos, clips[clips["clip"].isin(posed)]], ignore_index=True)
     return table[table["label"].isin(ASL.still)].reset_index(drop=True)
 
@@ -87,10 +87,16 @@ def everyone() -> pd.DataFrame:
 
 
 @lru_cache(maxsize=1)
-def held_shapes() -> frozenset[str]:
+def recorded_labels() -> pd.Series:
+    """Return what each clip was called when it was recorded, by clip: 'held:J' is no I there."""
+    table = pd.read_csv(real_data() / "clips.csv.gz", usecols=["clip", "label"]).drop_duplicates("clip")
+    return table.set_index("clip")["label"]
+
+
+def held_shapes() -> set[str]:
     """Return the clips that show a moving letter's hand without the movement."""
-    recorded = pd.read_csv(real_data() / "clips.csv.gz", usecols=["clip", "label"]).drop_duplicates("clip")
-    return frozenset(recorded["clip"][recorded["label"].str.startswith("held:")])
+    labels = recorded_labels()
+    return set(labels.index[labels.str.startswith("held:")])
 
 
 @lru_cache(maxsize=4)

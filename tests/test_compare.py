@@ -49,7 +49,7 @@ def stand_in(tmp_path, monkeypatch):
     clips += [rows("tresajoby", label, f"tresajoby/one/{label}", 1) for label in "ABD"]
     for name, parts in (("photos", photos), ("clips", clips)):
         pd.concat(parts).to_csv(tmp_path / f"{name}.csv.gz", index=False)
-    for cache in (trials.tables_of, trials.everyone, trials.held_shapes, trials.learners):
+    for cache in (trials.tables_of, trials.everyone, trials.recorded_labels, trials.learners):
         cache.cache_clear()
     monkeypatch.setenv("STRM_REAL_DATA", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -91,7 +91,7 @@ def test_who_reads_strangers_has_met_none_of_them(stand_in, trainings, drawn, mo
     for met, _, _ in trainings:
         assert {"studio/0", "studio/1"} <= met, "drawn people count as two"
         left_out = {*AUTHORS, *SIGNERS} - met
-        assert tuple(left_out) in [tuple({*fold}) for fold in FOLDS]
+        assert left_out in [{*fold} for fold in FOLDS]
     assert {settings.motion for _, settings, _ in trainings} == {True, False}
     for net in table["nets"].values():
         assert {*net["moving"]} == {*(s.replace("/", "_") for s in SIGNERS), "mean", "mean_of_judges"}
