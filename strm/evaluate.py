@@ -18,6 +18,7 @@ from strm.data import Clip, clips, hands, people, read_table
 from strm.landmarks import motion_features
 
 BATCH = 512
+STROKE_FRAMES = 8  # half a second
 
 
 @contextmanager
@@ -35,9 +36,11 @@ def one_thread() -> Iterator[None]:
 def clip_probabilities(bundle: Bundle, streams: list[np.ndarray]) -> np.ndarray:
     """Read each stream [S, 21, 3] (right-handed, 15 frames a second) from a reset state.
 
-    Returns the mean probability of its last third, [N, C]: what is thought once most has been seen.
+    Returns [N, C]: of a still letter the mean probability over the last third, what is thought once most has
+    been seen; of a moving one that of its best half second, since a stroke may end long before a clip does.
     """
     out = np.zeros((len(streams), len(bundle.class_names)))
+    moving = np.array([name in ASL.moving for name in bundle.class_names])
     order = np.argsort([len(x) for x in streams], kind="stable")  # alike lengths together: little padding
     for start in range(0, len(order), BATCH):
         chosen = order[start : start + BATCH]
@@ -52,9 +55,18 @@ def clip_probabilities(bundle: Bundle, streams: list[np.ndarray]) -> np.ndarray:
         logits, _ = bundle.model.forward_sequence(x, lengths=torch.from_numpy(lengths))
         probability = logits.softmax(-1).double().numpy()
         for row, i in enumerate(chosen):
-            last = max(1, round(lengths[row] / 3))
-            out[i] = probability[row, lengths[row] - last : lengths[row]].mean(0)
+            out[i] = _of_clip(probability[row, : lengths[row]], moving)
     return out
+
+
+def _of_clip(p: np.ndarray, moving: np.ndarray) -> np.ndarray:
+    """Make one answer [C] out of every frame's [S, C]; moving: [C] bool."""
+    out = p[-max(1, round(len(p) / 3)) :].mean(0)
+    frames = min(STROKE_FRAMES, len(p))
+    sums = np.cumsum(np.vstack([np.zeros(p.shape[1]), p]), axis=0)
+    best = ((sums[frames:] - sums[:-frames]) / frames).max(0)
+    out = np.where(moving, best, out)
+    return out / out.sum()
 
 
 def model_input(streams: np.ndarray, motion: bool = True) -> torch.Tensor:
