@@ -28,9 +28,9 @@ BATCH = 64
 class Decoder:
     """How letters are decided on; the names and their meaning are those of `strm.stream.Recognizer`."""
 
-    smoothing: float = 0.3
+    smoothing: float = 0.5
     confidence: float = 0.5
-    hold_ms: float = 300.0
+    hold_ms: float = 200.0
     moving_hold_ms: float = 130.0
 
 

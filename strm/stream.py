@@ -94,9 +94,9 @@ class Recognizer:
         bundle: Bundle,
         *,
         stateful: bool = True,
-        smoothing: float = 0.3,
+        smoothing: float = 0.5,
         confidence: float = 0.5,
-        hold_ms: float = 300.0,
+        hold_ms: float = 200.0,
         moving_hold_ms: float = 130.0,
         forget_ms: float = 700.0,
     ) -> None:
