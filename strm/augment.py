@@ -140,6 +140,9 @@ def _take(x: np.ndarray, frame: np.ndarray) -> np.ndarray:
     return x[np.arange(len(x))[:, None], frame]
 
 
+TAIL = 0.3  # how much the frames of a letter that gives way count
+
+
 def splice(x: np.ndarray, y: np.ndarray, weights: np.ndarray, rng: np.random.Generator):
     """Begin some streams with the end of another: a state must learn to let go of the last letter.
 
@@ -165,7 +168,7 @@ def splice(x: np.ndarray, y: np.ndarray, weights: np.ndarray, rng: np.random.Gen
     over = np.clip((now - (n - 1 - k)) / (k + 1), 0, 1)[..., None, None]
     last = _take(tail, np.maximum(n - 1 - k, 0))
     tail = np.where(over > 0, last * (1 - over) + main[:, :1] * over, tail)
-    of_tail = np.where(over[..., 0, 0] > 0, 0.0, 0.3 * (_take(weights[other], at_end) > 0))
+    of_tail = np.where(over[..., 0, 0] > 0, 0.0, TAIL * (_take(weights[other], at_end) > 0))
     return (
         np.where(before[..., None, None], tail, main).astype(np.float32),
         np.where(before, _take(y[other], at_end), _take(y, at)),

@@ -42,8 +42,6 @@ from strm.trials import (
     with_drawn,
 )
 
-# The weights that ship learn from everyone, and longer: nobody is left to judge them.
-SHIPPED = replace(STREAMS, epochs=6, per_letter=40)
 LEAKY_SHARE = 0.2
 
 
@@ -101,10 +99,10 @@ def photos_table(seeds: int, workers: int) -> dict[str, Any]:
 
 
 def ship(folder: Path) -> None:
-    """Train the weights that ship, on all real people, into `folder`."""
+    """Train the weights that ship, by the recipe that strangers judged but on everyone, into `folder`."""
     table = with_drawn(everyone())
     unfinished = Path("outputs") / "shipped.pt"
-    fit(table, SHIPPED, resume=unfinished).save(folder)
+    fit(table, STREAMS, resume=unfinished).save(folder)
     unfinished.unlink(missing_ok=True)
 
 

@@ -46,6 +46,8 @@ SPELLERS = {  # who has clips of letters to join, and who lends what is missing
     "traduttore/danial": ("traduttore/alex",),
     "yash": (),
 }
+# Each net with the motion slot, and two without.
+CONTESTANTS = [(net, True) for net in NETS] + [("strm", False), ("stateless", False)]
 UNSURE = 0.5  # the recogniser's own confidence: what stays below it is not written
 # The decoders that every net chooses from, for each fold by the words of the other folds' signers.
 GRID = [
@@ -150,13 +152,11 @@ def _task(net: str, motion: bool, fold: tuple[str, ...], seed: int) -> dict[str,
 
 def strangers_table(seeds: int, workers: int) -> dict[str, Any]:
     """Everything that data/results/strangers.json tells."""
-    contestants = [(net, True) for net in NETS] + [("strm", False), ("stateless", False)]
-    # A seed's drawn streams are made once: all who share it come one after the other.
-    jobs = [(*c, fold, seed) for seed in range(seeds) for fold in FOLDS for c in contestants]
+    jobs = [(*c, fold, seed) for c in CONTESTANTS for seed in range(seeds) for fold in FOLDS]
     done = dict(zip(jobs, run_all("strangers", _task, jobs, workers), strict=True))
     out: dict[str, Any] = {"settings": asdict(STREAMS), "seeds": seeds, "folds": FOLDS, "chose": CHOSE}
     out["nets"] = {}
-    for net, motion in contestants:
+    for net, motion in CONTESTANTS:
         runs = [[done[net, motion, fold, seed] for fold in FOLDS] for seed in range(seeds)]
         people_ = [{p: r for part in run for p, r in part["people"].items()} for run in runs]
         name = net if motion else f"{net}_without_slot"
