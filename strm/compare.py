@@ -143,7 +143,8 @@ def draw(table: dict[str, Any], path: Path) -> None:
     from strm.figures import STYLE, show_strangers
 
     with plt.rc_context(STYLE), replacing(path) as temporary:
-        figure = show_strangers(table, NAMES, MEASURES)
+        nets = {net: name for net, name in NAMES.items() if net in table["nets"]}
+        figure = show_strangers(table, nets, MEASURES)
         figure.savefig(temporary, format="png", dpi=110)
         plt.close(figure)
 

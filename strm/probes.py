@@ -40,7 +40,7 @@ def slow(
     for duration in seconds:
         frames = round(duration * FPS)
         slowed = [sample_at(x, np.linspace(0, len(x) - 1, frames)) for x in moves]
-        out[f"{duration:g} s"] = read(bundle, strokes, slowed, decoder)
+        out[f"{duration:g}s"] = read(bundle, strokes, slowed, decoder)
     return out
 
 
@@ -58,12 +58,12 @@ def interrupted(
     moves = [_movement(clip.hands) for clip in strokes]
     out = {"whole": read(bundle, strokes, moves, decoder)}
     for count in lost:
-        out[f"{count} lost"] = read(bundle, strokes, [_bridged(x, count) for x in moves], decoder)
+        out[f"{count}_lost"] = read(bundle, strokes, [_bridged(x, count) for x in moves], decoder)
     for count in stopped:
         rng = np.random.default_rng(count)
         halves = [np.split(x, [len(x) // 2]) for x in moves]
         streams = [np.concatenate([a, _still(b[0], count, rng), b]) for a, b in halves]
-        out[f"{count} stopped"] = read(bundle, strokes, streams, decoder, pause=count)
+        out[f"{count}_stopped"] = read(bundle, strokes, streams, decoder, pause=count)
     return out
 
 

@@ -50,7 +50,7 @@ def strokes():
 
 def test_a_net_with_an_endless_memory_reads_slow_strokes_and_no_still_pose(strokes):
     report = slow(bundle_of(Turning(60)), strokes)
-    assert list(report) == ["own", "1 s", "2 s", "3 s"]
+    assert list(report) == ["own", "1s", "2s", "3s"]
     for row in report.values():
         assert row["n"] == 3
         for measure in ("typed", "last_third"):
@@ -59,13 +59,13 @@ def test_a_net_with_an_endless_memory_reads_slow_strokes_and_no_still_pose(strok
 
 def test_a_window_ends_before_a_slow_stroke_does(strokes):
     report = slow(bundle_of(Turning(15)), strokes)
-    assert report["1 s"]["last_third"]["moving"] == 1.0
-    assert report["3 s"]["last_third"]["moving"] == 0.0, "in 16 of 45 frames the hand turns too little"
+    assert report["1s"]["last_third"]["moving"] == 1.0
+    assert report["3s"]["last_third"]["moving"] == 0.0, "in 16 of 45 frames the hand turns too little"
 
 
 def test_without_a_memory_a_stroke_and_its_pose_are_the_same(strokes):
     report = slow(bundle_of(Turning(1)), strokes, seconds=(2,))
-    assert report["2 s"]["last_third"] == {"moving": 0.0, "still": 0.0, "balanced": 0.5}
+    assert report["2s"]["last_third"] == {"moving": 0.0, "still": 0.0, "balanced": 0.5}
     always = bundle_of(Turning(1))
     always.model.read = lambda seen, past: (torch.tensor([0.0, 9, 0]).expand(*seen.shape[:2], 3), seen)
     assert slow(always, strokes)["own"]["typed"] == {"moving": 1.0, "still": 1.0, "balanced": 0.5}
@@ -73,12 +73,12 @@ def test_without_a_memory_a_stroke_and_its_pose_are_the_same(strokes):
 
 def test_a_stop_is_longer_than_a_window(strokes):
     endless = interrupted(bundle_of(Turning(60)), strokes)
-    names = ["whole", "3 lost", "5 lost", "8 lost", "4 stopped", "8 stopped", "16 stopped", "24 stopped"]
+    names = ["whole", "3_lost", "5_lost", "8_lost", "4_stopped", "8_stopped", "16_stopped", "24_stopped"]
     assert list(endless) == names
     assert all(row["last_third"]["balanced"] == 1.0 for row in endless.values())
     window = interrupted(bundle_of(Turning(15)), strokes)
-    assert window["4 stopped"]["last_third"]["moving"] == 1.0
-    assert window["24 stopped"]["last_third"]["moving"] == 0.0
+    assert window["4_stopped"]["last_third"]["moving"] == 1.0
+    assert window["24_stopped"]["last_third"]["moving"] == 0.0
 
 
 def streams_of(probe, strokes, monkeypatch, **options):
@@ -90,7 +90,7 @@ def streams_of(probe, strokes, monkeypatch, **options):
 
 def test_lost_frames_are_bridged_by_straight_lines(strokes, monkeypatch):
     shown = streams_of(interrupted, strokes, monkeypatch, lost=(3, 99), stopped=())
-    whole, lost, almost_all = shown["whole"][0], shown["3 lost"][0], shown["99 lost"][0]
+    whole, lost, almost_all = shown["whole"][0], shown["3_lost"][0], shown["99_lost"][0]
     assert lost.shape == almost_all.shape == whole.shape
     first = (len(whole) - 3) // 2
     kept = [s for s in range(len(whole)) if not first <= s < first + 3]
@@ -102,7 +102,7 @@ def test_lost_frames_are_bridged_by_straight_lines(strokes, monkeypatch):
 
 def test_a_stop_changes_nothing_before_and_after_it(strokes, monkeypatch):
     shown = streams_of(interrupted, strokes, monkeypatch, lost=(), stopped=(8,))
-    whole, stopped = shown["whole"][0], shown["8 stopped"][0]
+    whole, stopped = shown["whole"][0], shown["8_stopped"][0]
     half = len(whole) // 2
     assert len(stopped) == len(whole) + 8
     assert np.array_equal(stopped[:half], whole[:half]) and np.array_equal(stopped[half + 8 :], whole[half:])
@@ -112,7 +112,7 @@ def test_a_stop_changes_nothing_before_and_after_it(strokes, monkeypatch):
 
 def test_slow_strokes_are_the_same_strokes(strokes, monkeypatch):
     shown = streams_of(slow, strokes, monkeypatch, seconds=(3,))
-    own, slowed = shown["own"][0], shown["3 s"][0]
+    own, slowed = shown["own"][0], shown["3s"][0]
     assert len(slowed) == FRAMES and np.allclose(slowed[[0, -1]], own[[0, -1]])
     assert len(own) < 20, "the waits before and after are no part of it"
 

@@ -28,6 +28,18 @@ def test_the_card_tells_their_size_and_where_they_come_from(bundle):
 
 
 @torch.inference_mode()
+def test_what_ships_for_onnx_is_of_these_weights(bundle):
+    model = pytest.importorskip("strm.onnx_model").OnnxModel(WEIGHTS / "model.onnx")
+    assert model.config["weights_sha256"] == bundle.config["weights_sha256"], "strm export it anew"
+    rng, state, theirs = np.random.default_rng(1), None, None
+    for _ in range(30):
+        x = torch.tensor(bundle.model.mean.numpy() + rng.normal(0, 0.3, (1, FEATURES)), dtype=torch.float32)
+        logits, state = bundle.model(x, prev_state=state, return_state=True)
+        found, theirs = model(x, prev_state=theirs, return_state=True)
+        assert (logits - torch.as_tensor(found)).abs().max() < 1e-4
+
+
+@torch.inference_mode()
 def test_ten_thousand_equal_frames_change_nothing(bundle):
     """A held sign must not decay: same letter to the end, and a state within its bounds."""
     means = bundle.model.mean.numpy()
