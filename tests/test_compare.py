@@ -236,7 +236,7 @@ def test_the_table_of_strangers_holds_what_the_book_says():
     assert ours["pairs_balanced"]["mean"]["mean"] >= 0.9, "what stands still is no movement"
     without = nets["stateless_without_slot"]["pairs_balanced"]["mean"]["mean"]
     assert ours["pairs_balanced"]["mean"]["mean"] - without >= 0.3, "this is what memory is worth"
-    assert without <= 0.55, "without any memory one cannot tell"
+    assert without <= 0.6, "without any memory one can hardly tell"
     assert ours["moving"]["mean"]["mean"] >= 0.9
     assert ours["clips"]["mean"]["mean"] >= 0.92
     sizes = [net["parameters"] for name, net in nets.items() if name != "v1"]

@@ -15,6 +15,7 @@ from strm import cli
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+MEASURING = (README, ROOT / "data" / "weights" / "README.md")
 MEASURED = re.compile(r"(<!--= (\S+) (\S+) (\S+) -->).*?(<!--/-->)")
 
 
@@ -38,8 +39,9 @@ def filled(text: str) -> str:
     return MEASURED.sub(measured, text)
 
 
-def test_numbers_are_the_results_files_own():
-    text = README.read_text("utf-8")
+@pytest.mark.parametrize("path", MEASURING, ids=["README", "card of the weights"])
+def test_numbers_are_the_results_files_own(path):
+    text = path.read_text("utf-8")
     assert filled(text) == text, "run `python tests/test_readme.py` and look at what changed"
 
 
@@ -107,4 +109,5 @@ def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_ph
 
 
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text("utf-8")), "utf-8")
+    for path in MEASURING:
+        path.write_text(filled(path.read_text("utf-8")), "utf-8")
