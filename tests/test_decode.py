@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
+from test_joined import EVERYTHING, shape_of, signer
 
 from strm.alphabet import ASL
 from strm.bundle import Bundle
@@ -26,7 +27,6 @@ from strm.model import TRM
 from strm.rivals import RIVALS
 from strm.stream import Recognizer
 from strm.words import Stream
-from tests.test_joined import EVERYTHING, shape_of, signer
 
 NAMES = [*ASL.letters, ASL.nothing]
 

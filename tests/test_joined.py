@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up import pose, still_path
 
 import strm
 from strm.alphabet import ASL
@@ -13,7 +14,6 @@ from strm.data import Clip
 from strm.files import UserError
 from strm.joined import WORDS, _way, joined
 from strm.landmarks import FPS, KNUCKLES
-from tests.made_up import pose, still_path
 
 SEED = 3
 

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from test_joined import held, stroke
 from torch import nn
 
 from strm.bundle import Bundle
@@ -15,7 +16,6 @@ from strm.landmarks import KNUCKLES
 from strm.model import TRM
 from strm.probes import halting, interrupted, memory, read, slow
 from strm.rivals import RIVALS, Rival
-from tests.test_joined import held, stroke
 
 NAMES = ["I", "J", "nothing"]
 FRAMES = 45  # three seconds
