@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from strm.alphabet import ASL
 from strm.bundle import Bundle
 from strm.export import INT8_FILE, MODEL_FILE
 from strm.landmarks import FPS, Hand, HandDetector, features102, motion_features, normalise, right_handed
@@ -90,7 +91,7 @@ def pictures(count: int = 12) -> list[np.ndarray]:
     from strm import studio
 
     height, width = SEEN
-    image = studio.sample("L", np.random.default_rng(1), size=height).image
+    image = studio.sample(ASL.still[-1], np.random.default_rng(1), size=height).image
     wide = np.pad(image, ((0, 0), ((width - height) // 2,) * 2, (0, 0)), mode="edge")
     return [np.roll(wide, round(10 * np.sin(2 * np.pi * i / count)), 1) for i in range(count)]
 

@@ -149,7 +149,7 @@ def show_strangers(table: dict[str, Any], nets: dict[str, str], measures: dict[s
         for row, net in zip(rows, nets, strict=True):
             of = table["nets"][net][measure]["mean"]
             memory = net.startswith("strm")
-            colour, marker = (MAGENTA, "D") if memory else (BLUE, "o")
+            colour, marker = (MAGENTA, "d") if memory else (BLUE, "o")
             ax.scatter(of["seeds"], [row] * len(of["seeds"]), s=22, color=colour, marker=marker, alpha=0.7)
             ax.plot([of["mean"]] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=1.5)
         ax.set_yticks(rows, nets.values() if ax is axes[0] else [""] * len(nets))
