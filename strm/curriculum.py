@@ -20,8 +20,8 @@ STOPS = 3
 PHOTO_REPEATS, CLIP_REPEATS = 4, 6
 # Drawn streams, in units of what an average still letter gets. People's hooks vary most, so it gets most.
 DRAWN = {"hook": 2.5, "zigzag": 2.0}
-# Poses that stand still: a movement's start, moments of it, and moments of drawn strokes. As many as
-# movements: where there were fewer, a still hand that might have moved was read as a movement.
+# Poses that stand still: a movement's start, moments of it, and moments of drawn strokes. About as many
+# as movements: where there were fewer, a still hand that might have moved was read as a movement.
 HELD_START, HELD_STROKE, STOPPED = 0.7, 1.5, 0.6
 OWN_HAND = {"hook": 0.35, "zigzag": 1.0}  # how often a photo from the middle of the movement lends its hand
 

@@ -5,7 +5,7 @@ is judged with the decoder that suits it best. Decoders are chosen on other sign
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -34,11 +34,12 @@ class Decoder:
     moving_hold_ms: float = 130.0
 
 
-# What `tune` tries: the same for every net. Holds are whole ticks of 67 ms, rounded down.
-HOLDS = (0.0, 66.0, 133.0, 200.0, 266.0, 333.0, 400.0)
+# What every net may choose from.
 GRID = [
     Decoder(*settings)
-    for settings in product((0.2, 0.3, 0.45, 0.7, 1.0), (0.3, 0.4, 0.5, 0.6, 0.7, 0.8), HOLDS, HOLDS[:-1])
+    for settings in product(
+        (0.3, 0.5, 0.8), (0.3, 0.4, 0.5, 0.6), (67.0, 133.0, 200.0, 300.0), (0.0, 67.0, 133.0, 200.0)
+    )
 ]
 
 
@@ -132,24 +133,6 @@ def errors_of_all(
             wrong.update(dict.fromkeys(("all", *word.kinds), missed))
         errors.append(dict(wrong))
     return errors, dict(letters)
-
-
-def tune(
-    words: Sequence[Word],
-    thoughts: Sequence[Thought],
-    names: Sequence[str],
-    grid: Iterable[Decoder] = GRID,
-) -> Decoder:
-    """Return the decoder of the grid with the lowest letter error rate on words of validation signers.
-
-    Of equals the one nearest to the middle of them all: one at the edge is right by luck.
-    """
-    tried = list(grid)
-    errors, _ = errors_of_all(words, thoughts, names, tried)
-    fewest = min(wrong["all"] for wrong in errors)
-    best = [decoder for decoder, wrong in zip(tried, errors, strict=True) if wrong["all"] == fewest]
-    settings = np.array([[d.smoothing, d.confidence, d.hold_ms / 500, d.moving_hold_ms / 500] for d in best])
-    return best[int(np.linalg.norm(settings - settings.mean(0), axis=1).argmin())]
 
 
 def letter_error_rate(words: Sequence[Word], texts: Sequence[str]) -> dict[str, float]:

@@ -33,7 +33,6 @@ from strm.onnx_model import OnnxModel, need
 
 POINTS_FILE, MODEL_FILE, INT8_FILE = "points.onnx", "model.onnx", "model.int8.onnx"
 OPSET = 20  # the first that has GELU as one operator
-JUDGES = "studio/judge"  # drawn people whom no training sees
 
 
 class PointsStep(nn.Module):
@@ -180,12 +179,12 @@ def _folded(path: Path) -> Any:
 
 def judge(bundle: Bundle) -> dict[str, float] | None:
     """Return the accuracy on photos and clips of the studio's drawn judges; None where they are not."""
-    from strm.studio.ship import FOLDER
+    from strm.studio.ship import FOLDER, KEPT
 
     tables = {kind: FOLDER / f"{kind}.csv.gz" for kind in ("photos", "clips")}
     if not all(path.is_file() for path in tables.values()):
         return None
-    judges = {kind: split_by_signer(read_table(path), [JUDGES])[1] for kind, path in tables.items()}
+    judges = {kind: split_by_signer(read_table(path), [KEPT])[1] for kind, path in tables.items()}
     return {kind: evaluate(bundle, table, kind == "clips")["accuracy"] for kind, table in judges.items()}
 
 

@@ -15,7 +15,8 @@ from strm.bundle import Bundle
 from strm.data import Clip, clips, hands, is_moving, people, read_table, split_by_signer
 from strm.evaluate import clip_probabilities, evaluate
 from strm.strangers import CHOSE, FOLDS, MOVERS, SPELLERS, contestant
-from strm.trials import FOLDER, KEPT, everyone, run_all, spread
+from strm.studio.ship import FOLDER, KEPT
+from strm.trials import everyone, run_all, spread
 
 NETS = ("strm", "stateless", "gru", "conv", "mlp")
 TEMPERATURES = tuple(round(0.3 + 0.05 * i, 2) for i in range(35))  # up to 2

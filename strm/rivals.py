@@ -4,6 +4,7 @@ What a rival remembers is a window of frames, [B, memory, width]: the newest hid
 15 frames that a convolution looks back on, or nothing. So one piece of code carries and resets them all.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import combinations, pairwise
 
@@ -49,7 +50,7 @@ class StatelessTRM(TRM):
         return (logits if return_all_outputs else logits[-1]), self.initial_state(len(x))
 
 
-class Rival(nn.Module):
+class Rival(nn.Module, ABC):
     """What all other rivals share: the scaler of the 63 numbers, and the memory of `memory` frames."""
 
     mean: Tensor
@@ -69,9 +70,9 @@ class Rival(nn.Module):
         """Return the memory before a first frame [B, 1, width]: [B, memory, width]."""
         return first[:, :0]
 
+    @abstractmethod
     def read(self, seen: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits [B, S, C] of S frames and what to remember of each, [B, S, width]."""
-        raise NotImplementedError
 
     def forward_sequence(self, x, state=None, lengths=None, reset=None, return_all_outputs=False):
         """Read x [B, S, 63] as `TRM.forward_sequence` does; there is one answer only, T = 1."""

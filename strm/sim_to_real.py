@@ -16,12 +16,11 @@ from strm.alphabet import ASL
 from strm.data import is_moving, people, read_table, split_by_signer
 from strm.evaluate import evaluate
 from strm.studio.dataset import make
-from strm.studio.ship import FOLDER, PLAN, SIGNERS
+from strm.studio.ship import FOLDER, KEPT, PLAN, SIGNERS
 from strm.train import fit
 from strm.trials import (
     AUTHORS,
     DRAWN_PEOPLE,
-    KEPT,
     NETS,
     PHOTOS,
     STREAMS,

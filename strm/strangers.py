@@ -14,7 +14,7 @@ from strm import pairs
 from strm.alphabet import ASL
 from strm.bundle import Bundle
 from strm.data import Clip, clips, hands, is_moving, people, split_by_signer
-from strm.decode import Decoder, errors_of_all, probabilities
+from strm.decode import GRID, errors_of_all, probabilities
 from strm.evaluate import clip_probabilities, evaluate
 from strm.joined import WORDS, joined
 from strm.trials import (
@@ -49,14 +49,6 @@ SPELLERS = {  # who has clips of letters to join, and who lends what is missing
 # Each net with the motion slot, and two without.
 CONTESTANTS = [(net, True) for net in NETS] + [("strm", False), ("stateless", False)]
 UNSURE = 0.5  # the recogniser's own confidence: what stays below it is not written
-# The decoders that every net chooses from, for each fold by the words of the other folds' signers.
-GRID = [
-    Decoder(smoothing, confidence, hold, moving)
-    for smoothing in (0.3, 0.5, 0.8)
-    for confidence in (0.3, 0.4, 0.5, 0.6)
-    for hold in (67.0, 133.0, 200.0, 300.0)
-    for moving in (0.0, 67.0, 133.0, 200.0)
-]
 
 
 def judged(bundle: Bundle, fold: Sequence[str], seed: int) -> dict[str, dict[str, Any]]:

@@ -23,7 +23,7 @@ from strm.data import people, read_table, split_by_signer
 from strm.files import UserError, replacing
 from strm.model import TRM
 from strm.rivals import RIVALS
-from strm.studio.ship import FOLDER
+from strm.studio.ship import FOLDER, KEPT
 from strm.train import Settings, fit
 
 AUTHORS = ("alateegi", "borisgraudt", "davidlee", "keptsecret", "tresajoby")
@@ -38,10 +38,9 @@ STREAMS = Settings(
     seq_len=32,  # two seconds: slow people's strokes, and their way back
     per_letter=30,
     drawn_streams=1000,
-    **SHAPE | {"dropout": 0.0},  # a fifth of the time, for no gain
+    **SHAPE | {"dropout": 0.0},  # drawing masks takes time; `strm.search` tries it
 )
 DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with them
-KEPT = "studio/judge"  # the drawn people kept for judging
 NETS: dict[str, Callable | None] = {"strm": None, **RIVALS}
 # The code that a training depends on, and what else its judgement does: of other code, a comparison that
 # waits to go on takes no notice.

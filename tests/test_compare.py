@@ -125,6 +125,20 @@ def test_signs_are_judged_by_clips_that_taught_nothing(stand_in):
     assert {"yash", "davidlee"}.isdisjoint(people(train)) and "J" in set(train["label"])
 
 
+def test_a_kept_training_is_the_training(tmp_path, monkeypatch, trainings):
+    """It is asked once, and read back as it was."""
+    monkeypatch.chdir(tmp_path)
+    table, settings = rows("p", "A", "a", 1).assign(label="A"), trials.STREAMS
+    table = pd.concat([table, table.assign(label="B")])
+    one = trials.learned(lambda: table, settings, MLP, "x")
+    again = trials.learned(lambda: pytest.fail("trained twice"), settings, MLP, "x")
+    assert len(trainings) == 1 and again.config == one.config and not again.model.training
+    for name, value in one.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[name])
+    trials.learned(lambda: table, settings, MLP, "y")
+    assert len(trainings) == 2, "another one is another one"
+
+
 def test_cut_off_strokes_teach_nobody(stand_in):
     _, clips = trials.real_tables()
     assert (pd.to_numeric(clips["stroke_match"]) >= trials.WHOLE_STROKE).sum() > 0
@@ -233,7 +247,7 @@ def test_the_table_of_strangers_holds_what_the_book_says():
     assert results["seeds"] >= 3
     judges = {person for fold in results["folds"] for person in fold} - {*results["chose"]}
     assert len(judges & {*strangers.MOVERS}) == 4, "most who show strokes have chosen nothing"
-    assert ours["pairs_balanced"]["mean"]["mean"] >= 0.9, "what stands still is no movement"
+    assert ours["pairs_balanced"]["mean"]["mean"] >= 0.95, "what stands still is no movement"
     without = nets["stateless_without_slot"]["pairs_balanced"]["mean"]["mean"]
     assert ours["pairs_balanced"]["mean"]["mean"] - without >= 0.3, "this is what memory is worth"
     assert without <= 0.6, "without any memory one can hardly tell"

@@ -17,6 +17,7 @@ from strm.data import (
     people,
     photo_features,
     read_table,
+    resample,
     split_by_signer,
 )
 from strm.files import UserError
@@ -337,3 +338,9 @@ def test_people_are_signers_or_else_sources_or_else_clips(crowd):
     assert people(crowd).tolist() == ["ann", "ann/left", "annette", "s2", "s3", "bob"]
     crowd["source"], crowd["clip"] = "", list("uvwxyz")
     assert people(crowd).tolist() == ["ann", "ann/left", "annette", "x", "y", "bob"]
+
+
+def test_a_last_frame_whose_time_was_rounded_down_counts():
+    times = np.array([0, 66.6, 133.3, 199.9])  # thirds of 200 ms, as files write them
+    assert len(resample(np.arange(4.0), times)) == 4
+    assert len(resample(np.arange(4.0), times - [0, 0, 0, 5])) == 3, "one that comes much sooner is another"

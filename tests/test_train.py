@@ -13,6 +13,8 @@ import strm.train
 from strm import bundle, checkpoint, cli
 from strm.evaluate import evaluate
 from strm.files import UserError
+from strm.rivals import RIVALS
+from strm.studio import lessons
 from strm.train import fit, run
 from strm.trainer import FLOOR, Settings, Trainer, device_of
 
@@ -122,6 +124,39 @@ def test_a_number_that_never_varies_is_not_blown_up(tmp_path, settings):
         nudged = x.clone()
         nudged[:, number] += 1e-6
         assert (model(x) - model(nudged)).abs().max() < 1e-4
+
+
+def test_photos_are_learnt_from_beside_streams(tmp_path):
+    table = read([films(range(2)), photos("ABC", people=2)], tmp_path)
+    with_album, without = (
+        weights(fit(table, Settings(**(vars(STREAMS) | {"album": size})), progress=False)) for size in (8, 0)
+    )
+    assert not same(with_album, without, 1e-3)
+    trainer = Trainer(table, STREAMS, None)
+    x, y, _ = next(trainer._photos(trainer.album, np.random.default_rng(0)))
+    assert x.shape[1] == 1, "an album smaller than a page is one page"
+    assert {trainer.classes[number] for number in y.flat} == {"A", "B", "C", "I"}, "no movement is in it"
+
+
+def test_drawn_streams_teach_the_part_of_the_alphabet_that_is_asked_for(tmp_path):
+    table = read(photos("ABI", people=2), tmp_path)
+    few, more = (
+        Trainer(table, Settings(**(vars(STREAMS) | {"drawn_streams": count})), None).lessons
+        for count in (0, 12)
+    )
+    x, y, w = more.epoch(np.random.default_rng(0))
+    assert len(x) == len(few.epoch(np.random.default_rng(0))[0]) + 12 and more.classes == few.classes
+    drawn, labels, _ = lessons.streams(12, STREAMS.seq_len, int(np.random.default_rng(0).integers(2**31)))
+    np.testing.assert_array_equal(x[-12:], drawn)
+    known = np.isin(labels, more.classes)
+    assert (w[-12:][~known] == 0).all() and (w[-12:][known] > 0).any()
+    assert (np.array(more.classes)[y[-12:]] == labels)[known].all()
+
+
+def test_a_rival_has_the_regularisers_of_the_settings(table):
+    rival = Trainer(table, Settings(**(vars(STREAMS) | {"dropout": 0.3})), RIVALS["gru"]).model
+    rates = [part.p for part in rival.modules() if isinstance(part, torch.nn.Dropout)]
+    assert rates and set(rates) == {0.3}
 
 
 def interrupted(monkeypatch, after):

@@ -16,6 +16,7 @@ from strm.studio.dataset import make
 from strm.studio.takes import KINDS, SIZE, Plan, part
 
 FOLDER = Path(__file__).parents[2] / "data" / "studio"
+KEPT = "studio/judge"  # the drawn people whom no training sees (`strm.studio.takes.name_of`)
 WORD = "JAZZ"  # both moving letters, and one of them twice
 SIGNERS, PLAN = 35, Plan(stills=4, clips=1, words=2, clip_truth=False)  # 8 MB in all
 TONES = (2, 6, 10)  # of the hands in the videos
