@@ -2,6 +2,7 @@
 
 import cv2
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -15,20 +16,20 @@ matplotlib.use("Agg")
 @pytest.fixture(autouse=True)
 def no_figures_left():
     yield
-    figures.plt.close("all")
+    plt.close("all")
 
 
 def test_a_finger_beyond_the_edge_does_not_shrink_the_picture():
     points = np.zeros((21, 3), np.float32)
     points[8] = [500, -80, 0]
-    _, ax = figures.plt.subplots()
+    _, ax = plt.subplots()
     figures.draw_hand(ax, points, np.zeros((100, 200, 3), np.uint8))
     assert ax.get_xlim() == (-0.5, 199.5) and ax.get_ylim() == (99.5, -0.5)
 
 
 def test_on_paper_a_hand_stands_upright_however_many_are_drawn():
     points = np.random.default_rng(0).random((21, 3))
-    _, ax = figures.plt.subplots()
+    _, ax = plt.subplots()
     for _ in range(2):
         figures.draw_hand(ax, points)
         assert ax.yaxis_inverted(), "y goes down in a picture"

@@ -1,0 +1,37 @@
+"""The book's one way to draw. Text comes from the caller, so that a figure speaks the reader's language."""
+
+from strm.figures.hands import draw_hand, show_hands
+from strm.figures.letters import hand_to_letter, show_confusions
+from strm.figures.paper import (
+    BLUE,
+    COLOURS,
+    GREY,
+    INK,
+    MAGENTA,
+    ORANGE,
+    PURPLE,
+    RED,
+    STYLE,
+    letter_colour,
+    style,
+)
+from strm.figures.results import show_strangers
+
+__all__ = [
+    "BLUE",
+    "COLOURS",
+    "GREY",
+    "INK",
+    "MAGENTA",
+    "ORANGE",
+    "PURPLE",
+    "RED",
+    "STYLE",
+    "draw_hand",
+    "hand_to_letter",
+    "letter_colour",
+    "show_confusions",
+    "show_hands",
+    "show_strangers",
+    "style",
+]
