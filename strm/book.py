@@ -1,6 +1,5 @@
-"""Build the book: execute every chapter, then render what came out, with warnings as errors."""
+"""Build the book: execute its chapters, then render what came out, with warnings as errors."""
 
-import hashlib
 import http.server
 import os
 import shutil
@@ -13,17 +12,23 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
+from strm import book_print, book_run, book_student, book_vendor
 from strm.files import UserError, replacing
 
 ROOT = Path(__file__).parents[1]
+FAST = "A fast run: its nets are hardly trained, and its figures mean nothing. It only shows that all runs."
+
+
+def contents(root: Path) -> list[str]:
+    """Return the pages of _toc.yml, as paths without a suffix, in the book's order."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    entries = [toc, *(chapter for part in toc.get("parts", [toc]) for chapter in part.get("chapters", []))]
+    return [entry.get("root") or entry["file"] for entry in entries]
 
 
 def chapters(root: Path) -> list[str]:
-    """Return the pages of _toc.yml that are notebooks, as paths without a suffix, in the book's order."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
-    entries = [toc, *(chapter for part in toc.get("parts", [toc]) for chapter in part.get("chapters", []))]
-    pages = [entry.get("root") or entry["file"] for entry in entries]
-    return [page for page in pages if (root / f"{page}.ipynb").exists()]
+    """Return those of the pages that are notebooks."""
+    return [page for page in contents(root) if (root / f"{page}.ipynb").exists()]
 
 
 def run(
@@ -31,6 +36,9 @@ def run(
     only: list[str] | None = None,
     force: bool = False,
     serve: int | None = None,
+    fast: bool = False,
+    student: bool = False,
+    pdf: bool = False,
     root: Path = ROOT,
 ) -> None:
     """Execute the chapters and build the book: OUT_DIR/_build/html/index.html.
@@ -38,100 +46,71 @@ def run(
     A chapter that has not changed since it last ran, nor the package or its data, is not executed
     again, unless `force` or `only` asks for it. only: names of the chapters to execute; then the others
     keep what they last showed. serve: a port of this machine at which to show the pages afterwards.
+    fast: a smoke run, in OUT_DIR/fast, so that nothing of it is taken for the book: chapters find
+    STRM_FAST in their environment, and may train for a few steps only. student: write the students'
+    notebooks to OUT_DIR/student, and do nothing else. pdf: print the pages to OUT_DIR/book.pdf as well.
     Raises UserError if a chapter stops, or Jupyter Book has any warning.
     """
     if not (root / "_toc.yml").exists():
         raise UserError("The book's chapters are not here: run `strm book` in a clone of its repository.")
     out, console = Path(out_dir).resolve(), Console(highlight=False)
-    pages = chapters(root)
-    _check_names(only or [], pages)
-    fixed = _digest([*root.glob("strm/**/*.py"), *(p for p in root.glob("data/**/*") if p.is_file())])
-    for page in pages:
-        executed, stamp = out / "executed" / f"{page}.ipynb", out / "executed" / f"{page}.sha256"
-        state = fixed + _digest([root / f"{page}.ipynb"])
-        if only:
-            wanted = any(_is(page, name) for name in only)
+    if student:
+        for path in book_student.write([root / f"{page}.ipynb" for page in chapters(root)], out / "student"):
+            console.print(f"{path}", soft_wrap=True)
+        return
+    if pdf and not book_print.chromium():
+        raise UserError(book_print.MISSING)
+    out = out / "fast" if fast else out
+    found = book_run.chapters(root, contents(root), out, fast)
+    for name in only or []:
+        if not any(chapter.is_called(name) for chapter in found):
+            known = ", ".join(chapter.name for chapter in found)
+            raise UserError(f"There is no chapter {name!r}: the chapters are {known}.")
+    wanted = []
+    for chapter in found:
+        asked = any(map(chapter.is_called, only)) if only else force or not chapter.has_run()
+        if asked or not chapter.executed.exists():
+            wanted.append(chapter)
         else:
-            wanted = force or not stamp.exists() or stamp.read_text("utf-8") != state
-        if executed.exists() and not wanted:
-            console.print(f"{page}: not executed again")
-            continue
-        began = time.perf_counter()
-        stamp.unlink(missing_ok=True)
-        _execute(root, page, executed, out / "logs")
-        with replacing(stamp) as temporary:
-            temporary.write_text(state, "utf-8")
-        console.print(f"{page}: executed in {time.perf_counter() - began:.0f} s")
+            console.print(f"{chapter.page}: not executed again")
+    book_run.execute(wanted, fast, console)
     began = time.perf_counter()
-    index = _render(root, out, pages)
+    index = _render(root, out, found, fast)
     console.print(f"The pages: rendered in {time.perf_counter() - began:.0f} s")
+    if pdf:
+        book_print.bind(index.parent, contents(root), out / "book.pdf")
+        console.print(f"The PDF: {out / 'book.pdf'}", soft_wrap=True)
     console.print(f"Open {index}", soft_wrap=True)
     if serve is not None:
         _serve(index.parent, serve, console)
 
 
-def _is(page: str, name: str) -> bool:
-    return name.removesuffix(".ipynb") in (page, Path(page).name)
+def _settings(root: Path, fast: bool) -> dict:
+    """Return _config.yml as the copy gets it: nothing executed again, and a fast run said on every page."""
+    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
+    config["execute"]["execute_notebooks"] = "off"
+    if fast:
+        sphinx = config.setdefault("sphinx", {})
+        sphinx["recursive_update"] = True
+        theme = sphinx.setdefault("config", {}).setdefault("html_theme_options", {})
+        theme["announcement"] = FAST
+    return config
 
 
-def _check_names(names: list[str], pages: list[str]) -> None:
-    for name in names:
-        if not any(_is(page, name) for page in pages):
-            known = ", ".join(Path(page).name for page in pages)
-            raise UserError(f"There is no chapter {name!r}: the chapters are {known}.")
-
-
-def _digest(files: list[Path]) -> str:
-    """Return one hash of the files' names and contents."""
-    total = hashlib.sha256()
-    for path in sorted(files):
-        total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
-
-
-def _execute(root: Path, page: str, executed: Path, logs: Path) -> None:
-    """Run one chapter from top to bottom in a kernel of its own."""
-    import papermill
-
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    # The kernel inherits these. A chapter's nets are small: threads would wait for each other, for minutes if
-    # the computer has other work.
-    quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    for name, value in quiet.items():
-        os.environ.setdefault(name, value)
-    source = root / f"{page}.ipynb"
-    with replacing(executed) as temporary:
-        # Papermill goes by the suffix.
-        running = temporary.with_suffix(".ipynb")
-        try:
-            papermill.execute_notebook(
-                source, running, kernel_name="python3", cwd=source.parent, log_output=False
-            )
-            os.replace(running, temporary)
-        except papermill.PapermillExecutionError as error:
-            log = logs / f"{Path(page).name}.log"
-            with replacing(log) as part:
-                part.write_text("\n".join(error.traceback), "utf-8")
-            raise UserError(
-                f"Chapter {page} stops in cell {error.cell_index} with {error.ename}: "
-                f"{str(error.evalue).strip() or 'no message'}; the whole story is in {log}."
-            ) from error
-        finally:
-            running.unlink(missing_ok=True)
-
-
-def _render(root: Path, out: Path, pages: list[str]) -> Path:
+def _render(root: Path, out: Path, found: list[book_run.Chapter], fast: bool) -> Path:
     """Render a copy of the book that holds the executed chapters, and return its index.html."""
     copy, built, log = out / "source", out / "_build", out / "logs" / "pages.log"
     for folder in (copy, built):  # what was built before would hide its warnings
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(root / "book", copy / "book", ignore=shutil.ignore_patterns("__pycache__", ".ipynb_*"))
     shutil.copy(root / "_toc.yml", copy)
-    for page in pages:
-        shutil.copy(out / "executed" / f"{page}.ipynb", copy / f"{page}.ipynb")
-    config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
-    config["execute"]["execute_notebooks"] = "off"
-    (copy / "_config.yml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), "utf-8")
+    for chapter in found:
+        shutil.copy(chapter.executed, copy / f"{chapter.page}.ipynb")
+    vendored = root / "book" / "vendor.json"
+    if vendored.exists():
+        book_vendor.unpack(vendored, copy / "book" / "_static" / "vendor")
+    settings = yaml.safe_dump(_settings(root, fast), sort_keys=False, allow_unicode=True)
+    (copy / "_config.yml").write_text(settings, "utf-8")
     jupyter_book = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
     command = [sys.executable, "-c", jupyter_book, "build", str(copy), "--path-output", str(out)]
     done = subprocess.run(

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from strm import __version__, extract_cli, studio_cli
+from strm import __version__, book_cli, extract_cli, studio_cli
 from strm.arguments import Add, amount, count, rate, share
 from strm.files import UserError
 
@@ -97,7 +97,17 @@ def _add_compare(add: Add) -> None:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=["photos", "strangers", "qualities", "search", "signs", "studio", "all", "weights"],
+        choices=[
+            "photos",
+            "strangers",
+            "qualities",
+            "search",
+            "signs",
+            "studio",
+            "movement",
+            "all",
+            "weights",
+        ],
         default="all",
         help="which tables (all), or the weights that ship",
     )
@@ -162,24 +172,6 @@ def _bench(args: argparse.Namespace) -> None:
     run(args.model, args.json, args.out, args.quick)
 
 
-def _add_book(add: Add) -> None:
-    parser = add("book", "execute the chapters and build the book", _book)
-    parser.add_argument(
-        "--out_dir", default="outputs/book", metavar="DIR", help="where it is built (outputs/book)"
-    )
-    parser.add_argument("--only", nargs="+", metavar="CHAPTER", help="execute only these chapters")
-    parser.add_argument("--force", action="store_true", help="execute chapters again that have not changed")
-    parser.add_argument(
-        "--serve", nargs="?", type=count, const=8000, metavar="PORT", help="then show it (8000)"
-    )
-
-
-def _book(args: argparse.Namespace) -> None:
-    from strm.book import run
-
-    run(out_dir=args.out_dir, only=args.only, force=args.force, serve=args.serve)
-
-
 def _add_csv(parser: argparse.ArgumentParser, purpose: str, required: bool = True) -> None:
     parser.add_argument("--csv", nargs="+", required=required, metavar="FILE", help=purpose)
     parser.add_argument("--fps", type=rate, default=30.0, help="frames a second where t_ms is missing (30)")
@@ -200,7 +192,7 @@ COMMANDS = (
     _add_read,
     _add_export,
     _add_bench,
-    _add_book,
+    book_cli.add_book,
 )
 
 

@@ -142,7 +142,15 @@ def test_read_hands_on_its_exit_code(called):
 def test_book(called):
     spy = called("strm.book.run")
     assert cli.main(["book", "--serve", "--only", "01_landmarks"]) == 0
-    spy.assert_called_once_with(out_dir="outputs/book", only=["01_landmarks"], force=False, serve=8000)
+    asked = {"out_dir": "outputs/book", "only": ["01_landmarks"], "force": False, "serve": 8000}
+    spy.assert_called_once_with(**asked, fast=False, student=False, pdf=False)
+
+
+def test_book_in_other_ways(called):
+    spy = called("strm.book.run")
+    assert cli.main(["book", "--fast", "--student", "--pdf"]) == 0
+    said = spy.call_args.kwargs
+    assert said["fast"] is said["student"] is said["pdf"] is True and said["serve"] is None
 
 
 def test_a_users_mistake_is_one_sentence_and_2(called, capsys):
