@@ -23,6 +23,7 @@ from strm.data import hands, is_moving, people, split_by_signer
 from strm.evaluate import evaluate, score
 from strm.files import replacing
 from strm.landmarks import features102
+from strm.movement import movement_table
 from strm.qualities import qualities_table
 from strm.search import search_table
 from strm.signs import signs_table
@@ -113,6 +114,7 @@ TABLES = {
     "search": search_table,
     "signs": signs_table,
     "studio": studio_table,
+    "movement": movement_table,
 }
 
 
@@ -136,15 +138,27 @@ MEASURES = {
 }
 
 
-def draw(table: dict[str, Any], path: Path) -> None:
-    """Draw the table of strangers into a PNG."""
+STROKES = {
+    "width": "width, in hands",
+    "height": "height, in hands",
+    "path": "path, in hands",
+    "wrist_share": "the wrist's part of it",
+    "seconds": "seconds",
+}
+
+
+def draw(name: str, table: dict[str, Any], path: Path) -> None:
+    """Draw the table of strangers or of movement into a PNG."""
     import matplotlib.pyplot as plt
 
-    from strm.figures import STYLE, show_strangers
+    from strm.figures import STYLE, show_movement, show_strangers
 
     with plt.rc_context(STYLE), replacing(path) as temporary:
-        nets = {net: name for net, name in NAMES.items() if net in table["nets"]}
-        figure = show_strangers(table, nets, MEASURES)
+        if name == "strangers":
+            nets = {net: called for net, called in NAMES.items() if net in table["nets"]}
+            figure = show_strangers(table, nets, MEASURES)
+        else:
+            figure = show_movement(table, {"people": "six people", "drawn": "the studio"}, STROKES)
         figure.savefig(temporary, format="png", dpi=110)
         plt.close(figure)
 
@@ -159,8 +173,8 @@ def run(what: str = "all", out_dir: str | Path = "data/results", seeds: int = 3,
             with replacing(path) as temporary:
                 temporary.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
             print(f"Wrote {path}.")
-            if name == "strangers":
-                draw(table, path.with_suffix(".png"))
+            if name in ("strangers", "movement"):
+                draw(name, table, path.with_suffix(".png"))
     if what == "weights":
         ship(WEIGHTS)
         print(f"Wrote {WEIGHTS}.")

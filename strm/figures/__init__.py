@@ -1,7 +1,15 @@
 """The book's one way to draw. Text comes from the caller, so that a figure speaks the reader's language."""
 
+from strm.figures.claims import (
+    show_against,
+    show_costs,
+    show_intervals,
+    show_people,
+    show_reliability,
+)
 from strm.figures.hands import draw_hand, show_hands
 from strm.figures.letters import hand_to_letter, show_confusions
+from strm.figures.movement import show_movement
 from strm.figures.paper import (
     BLUE,
     COLOURS,
@@ -15,7 +23,7 @@ from strm.figures.paper import (
     letter_colour,
     style,
 )
-from strm.figures.results import show_strangers
+from strm.figures.results import show_heat, show_letters, show_seeds, show_strangers
 
 __all__ = [
     "BLUE",
@@ -30,8 +38,17 @@ __all__ = [
     "draw_hand",
     "hand_to_letter",
     "letter_colour",
+    "show_against",
     "show_confusions",
+    "show_costs",
     "show_hands",
+    "show_heat",
+    "show_intervals",
+    "show_letters",
+    "show_movement",
+    "show_people",
+    "show_reliability",
+    "show_seeds",
     "show_strangers",
     "style",
 ]
