@@ -24,6 +24,18 @@ from strm.figures.paper import (
     style,
 )
 from strm.figures.results import show_heat, show_letters, show_seeds, show_strangers
+from strm.figures.streams import (
+    in_seconds,
+    show_cameras,
+    show_commits,
+    show_gates,
+    show_path,
+    show_readings,
+    show_ribbon,
+    show_truth,
+    show_turned,
+)
+from strm.figures.words import show_word, word_read
 
 __all__ = [
     "BLUE",
@@ -37,18 +49,29 @@ __all__ = [
     "STYLE",
     "draw_hand",
     "hand_to_letter",
+    "in_seconds",
     "letter_colour",
     "show_against",
+    "show_cameras",
+    "show_commits",
     "show_confusions",
     "show_costs",
+    "show_gates",
     "show_hands",
     "show_heat",
     "show_intervals",
     "show_letters",
     "show_movement",
+    "show_path",
     "show_people",
+    "show_readings",
     "show_reliability",
+    "show_ribbon",
     "show_seeds",
     "show_strangers",
+    "show_truth",
+    "show_turned",
+    "show_word",
     "style",
+    "word_read",
 ]
