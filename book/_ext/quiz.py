@@ -1,7 +1,7 @@
 """A directive that shows a chapter's quiz: questions, lettered choices, and each answer in a fold.
 
-The fold is the browser's own `<details>`: it opens with the keyboard and without JavaScript, and a printed page
-shows the answers that were open, so that the same page prints a sheet for the class and one with the key.
+The fold is the browser's own `<details>`: it opens with the keyboard and without JavaScript, and a printed
+page shows the answers that were open: the same page prints a sheet for the class, and one with the key.
 
     :::{quiz} quiz/chapter1.en.json
     :answer: Answer
@@ -12,6 +12,7 @@ words around it come from the page, so that another language is another page and
 """
 
 import json
+from typing import ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -25,7 +26,7 @@ class Quiz(SphinxDirective):
     """Turn a file of questions into a numbered list."""
 
     required_arguments = 1
-    option_spec = {"answer": directives.unchanged_required}
+    option_spec: ClassVar = {"answer": directives.unchanged_required}
 
     def run(self):
         relative, path = self.env.relfn2path(self.arguments[0])
