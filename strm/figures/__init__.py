@@ -1,5 +1,6 @@
 """The book's one way to draw. Text comes from the caller, so that a figure speaks the reader's language."""
 
+from strm.figures.answers import draw_runs, show_answers, show_pulls
 from strm.figures.claims import (
     show_against,
     show_costs,
@@ -48,10 +49,12 @@ __all__ = [
     "RED",
     "STYLE",
     "draw_hand",
+    "draw_runs",
     "hand_to_letter",
     "in_seconds",
     "letter_colour",
     "show_against",
+    "show_answers",
     "show_cameras",
     "show_commits",
     "show_confusions",
@@ -64,6 +67,7 @@ __all__ = [
     "show_movement",
     "show_path",
     "show_people",
+    "show_pulls",
     "show_readings",
     "show_reliability",
     "show_ribbon",
