@@ -133,6 +133,14 @@ def test_a_term_is_explained_once_and_those_that_are_used_are_there():
             assert name.lower() in known, f"{path.name} uses the term {name!r}"
 
 
+def test_each_part_of_the_glossary_is_in_alphabetical_order():
+    for block in re.findall(
+        r"^```\{glossary\}\n(.*?)^```", prose(BOOK / "glossary.md"), re.MULTILINE | re.DOTALL
+    ):
+        named = [line.lower() for line in block.splitlines() if line and not line.startswith(" ")]
+        assert named == sorted(named)
+
+
 def test_symbols_are_those_of_the_code():
     table = prose(BOOK / "notation.md").partition("## What each symbol is")[2]
     named = {
