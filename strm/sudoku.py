@@ -51,18 +51,18 @@ def puzzles(filled: np.ndarray, rng: np.random.Generator, clues: int | np.ndarra
     return left
 
 
-def waves(clues: np.ndarray) -> np.ndarray:
-    """How many waves fill each puzzle [N, 16]: [N], -1 for one that is never filled.
+def wave(clues: np.ndarray) -> np.ndarray:
+    """Fill, in puzzles [N, 16], every cell whose peers leave it one number, all at once: [N, 16]."""
+    taken = PEERS.astype(int) @ (clues[:, :, None] == np.arange(1, SIDE + 1)) > 0
+    sure = (clues == 0) & (taken.sum(-1) == SIDE - 1)
+    return np.where(sure, taken.argmin(-1) + 1, clues)
 
-    In a wave all cells look at their peers at once, and those with one number left to be write it down.
-    """
-    now, count = clues.copy(), np.zeros(len(clues), int)
-    for wave in range(1, CELLS + 1):
-        taken = PEERS.astype(int) @ (now[:, :, None] == np.arange(1, SIDE + 1)) > 0
-        sure = (now == 0) & (taken.sum(-1) == SIDE - 1)
-        if not sure.any():
-            break
-        count[(now == 0).any(1)] = wave
-        now = np.where(sure, taken.argmin(-1) + 1, now)
+
+def waves(clues: np.ndarray) -> np.ndarray:
+    """Count how many waves fill each puzzle [N, 16]: [N], -1 for one that is never filled."""
+    now, count = clues, np.zeros(len(clues), int)
+    for number in range(1, CELLS + 1):
+        count[(now == 0).any(1)] = number
+        now = wave(now)
     count[(now == 0).any(1)] = -1
     return count

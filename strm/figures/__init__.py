@@ -36,6 +36,7 @@ from strm.figures.streams import (
     show_truth,
     show_turned,
 )
+from strm.figures.thinking import draw_grid, show_grids, show_loop, show_settling
 from strm.figures.words import show_word, word_read
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "PURPLE",
     "RED",
     "STYLE",
+    "draw_grid",
     "draw_hand",
     "draw_runs",
     "hand_to_letter",
@@ -60,10 +62,12 @@ __all__ = [
     "show_confusions",
     "show_costs",
     "show_gates",
+    "show_grids",
     "show_hands",
     "show_heat",
     "show_intervals",
     "show_letters",
+    "show_loop",
     "show_movement",
     "show_path",
     "show_people",
@@ -72,6 +76,7 @@ __all__ = [
     "show_reliability",
     "show_ribbon",
     "show_seeds",
+    "show_settling",
     "show_strangers",
     "show_truth",
     "show_turned",
