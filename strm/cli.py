@@ -105,6 +105,7 @@ def _add_compare(add: Add) -> None:
             "signs",
             "studio",
             "movement",
+            "memory",
             "all",
             "weights",
         ],
