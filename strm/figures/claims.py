@@ -16,7 +16,7 @@ def show_people(shares: Sequence[float], band: tuple[float, float], words: Mappi
 
     words: "band", "dot", "x" and "y", what is written beside them.
     """
-    figure, ax = plt.subplots(figsize=(5.6, 2.9))
+    figure, ax = plt.subplots(figsize=(5.2, 2.9))
     ax.axhspan(*band, color=MAGENTA, alpha=0.3, lw=0, label=words["band"])
     ax.scatter(range(1, len(shares) + 1), sorted(shares), s=26, color=BLUE, zorder=3, label=words["dot"])
     ax.set(xlabel=words["x"], ylabel=words["y"])
@@ -31,7 +31,7 @@ def show_intervals(rows: Mapping[str, Mapping[str, tuple[float, float]]], title:
     The first kind is drawn thick, those that follow thinner, each with its own ends and line.
     """
     kinds = list(next(iter(rows.values())))
-    figure, ax = plt.subplots(figsize=(5.6, 0.34 * len(rows) * max(2, len(kinds)) * 0.7 + 1.3))
+    figure, ax = plt.subplots(figsize=(5.2, 0.34 * len(rows) * max(2, len(kinds)) * 0.7 + 1.3))
     for place, row in zip(range(len(rows))[::-1], rows.values(), strict=True):
         for i, (kind, ends) in enumerate(row.items()):
             y = place + 0.22 - 0.44 * i / max(1, len(kinds) - 1)
@@ -72,7 +72,7 @@ def show_against(lines: Mapping[str, Mapping[str, Sequence[float]]], words: Mapp
 
     words: "x" and "y". A small mark is a seed, a line joins their means.
     """
-    figure, ax = plt.subplots(figsize=(5.4, 3.0))
+    figure, ax = plt.subplots(figsize=(5.2, 3.0))
     cases = list(next(iter(lines.values())))
     for i, (name, seeds_of) in enumerate(lines.items()):
         colour, shift = COLOURS[(2 - i) % len(COLOURS)], 0.09 * (i - (len(lines) - 1) / 2)
@@ -93,7 +93,7 @@ def show_against(lines: Mapping[str, Mapping[str, Sequence[float]]], words: Mapp
 def show_costs(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], marked: Sequence[str] = ()):
     """Show costs on a log axis, a panel a unit: title -> {what: (typical, least, most)}; marked: diamonds."""
     heights = [len(rows) for rows in panels.values()]
-    size = (5.6, 0.33 * sum(heights) + 0.95 * len(panels))
+    size = (5.2, 0.33 * sum(heights) + 0.95 * len(panels))
     figure, axes = plt.subplots(len(panels), figsize=size, height_ratios=heights, squeeze=False)
     for ax, (title, rows) in zip(axes[:, 0], panels.items(), strict=True):
         for place, (what, (typical, least, most)) in zip(range(len(rows))[::-1], rows.items(), strict=True):

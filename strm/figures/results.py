@@ -40,7 +40,7 @@ def show_seeds(
     rows = list(next(iter(panels.values())))
     columns = columns or len(panels)
     down = -(-len(panels) // columns)
-    size = (2.6 * columns + 1.5, (0.3 * len(rows) + 1.0) * down)
+    size = (2.1 * columns + 1.6, (0.3 * len(rows) + 1.0) * down)
     figure, grid = plt.subplots(
         down, columns, figsize=size, sharex=same_axis, squeeze=False, gridspec_kw={"hspace": 0.08}
     )
@@ -58,7 +58,7 @@ def show_seeds(
         ax.set_yticks(places, rows if ax in grid[:, 0] else [""] * len(rows))
         ax.set_ylim(-0.6, len(rows) - 0.4)
         ax.locator_params(axis="x", nbins=4)
-        ax.set_title(title, fontsize=11)
+        ax.set_title(title, fontsize=10.5)
         ax.grid(axis="x", alpha=0.3)
     return figure
 
@@ -68,14 +68,14 @@ def show_heat(rows: Mapping[str, Mapping[str, float]], label: str, ax=None):
 
     rows: row -> {column: share}; a column that a row lacks stays white.
     """
-    ax = ax or plt.subplots(figsize=(5.6, 0.36 * len(rows) + 1.3))[1]
+    ax = ax or plt.subplots(figsize=(5.2, 0.36 * len(rows) + 1.3))[1]
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     values = np.array([[row.get(column, np.nan) for column in columns] for row in rows.values()])
     ax.imshow(values, cmap="cividis", vmin=0.5, vmax=1, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
         if np.isfinite(value):
             colour = "white" if value < 0.75 else "black"
-            ax.text(x, y, f"{100 * value:.0f}", ha="center", va="center", color=colour, fontsize=10)
+            ax.text(x, y, f"{100 * value:.0f}", ha="center", va="center", color=colour, fontsize=11)
     ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), rows)
     ax.set_title(label, fontsize=11)
@@ -91,7 +91,7 @@ def show_letters(shares: Mapping[str, Sequence[float]], other: Mapping[str, floa
     """
     order = sorted(shares, key=lambda letter: np.mean(shares[letter]))
     stroke: dict[str, Any] = {"color": INK, "linewidth": 1.6, "linestyle": (0, (1.5, 0.8))}
-    figure, ax = plt.subplots(figsize=(6.2, 3.1))
+    figure, ax = plt.subplots(figsize=(5.8, 3.0))
     for x, letter in enumerate(order):
         ax.bar(x, np.mean(shares[letter]), color=letter_colour(letter), width=0.72, alpha=0.75)
         ax.scatter([x] * len(shares[letter]), shares[letter], s=9, color=INK, zorder=3)
