@@ -157,6 +157,18 @@ def _export(args: argparse.Namespace) -> None:
     run(args.model, args.out_dir, args.int8)
 
 
+def _add_live(add: Add) -> None:
+    parser = add("live", "build the page that reads a hand in the browser, from files of its own only", _live)
+    parser.add_argument("what", choices=["build"])
+    parser.add_argument("--out_dir", default="outputs/live", metavar="DIR", help="where (outputs/live)")
+
+
+def _live(args: argparse.Namespace) -> None:
+    from strm.live import build
+
+    build(args.out_dir)
+
+
 def _add_bench(add: Add) -> None:
     parser = add("bench", "time and memory of the model beside its rivals, v1 and the detector", _bench)
     _add_model(parser, None)
@@ -192,6 +204,7 @@ COMMANDS = (
     _add_compare,
     _add_read,
     _add_export,
+    _add_live,
     _add_bench,
     book_cli.add_book,
 )

@@ -1,14 +1,53 @@
-"""The model for the page: its weights as plain numbers that `book/_static/live/strm.mjs` reads."""
+"""`strm live build`: everything that the page needs to read a hand by itself, in one folder of plain files.
 
+What is written by hand stands in book/_static/live; the rest is made here: the weights as numbers, the
+detector's nets out of the MediaPipe wheel, its program from npm, a recorded word, a picture of each letter.
+"""
+
+import hashlib
 import json
+import shutil
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
+from rich.console import Console
 
-from strm.bundle import Bundle
-from strm.files import replacing
+from strm import book_vendor
+from strm.bundle import WEIGHTS, Bundle, load
+from strm.files import UserError, replacing
+from strm.handmodel import model_bundle
+from strm.landmarks import Hand, HandDetector
+from strm.studio.ship import FOLDER
 
-MODEL_FILE, WEIGHTS_FILE = "model.json", "weights.bin"
+SOURCE = Path(__file__).parents[1] / "book" / "_static" / "live"
+MODEL_FILE, WEIGHTS_FILE, LIST_FILE = "model.json", "weights.bin", "files.json"
+WORD = "JAZZ"  # a film of data/studio
+HELD, HELD_MS, GAP_MS = (30, 95, 145), 1500.0, 1000.0  # frames of it, in the middle of its strokes
+COLUMNS, QUALITY = 12, 80  # of the picture that holds all frames
+
+
+def build(out_dir: str | Path = "outputs/live", source: Path = SOURCE) -> None:
+    """Do what `strm live build` does: fill `out_dir`; its index.html needs no other file to read hands.
+
+    Raises UserError where npm cannot be reached and its archive is not in the cache.
+    """
+    if not (source / "index.html").exists():
+        raise UserError("The live page is not here: run `strm live build` in a clone of the repository.")
+    out, console = Path(out_dir), Console(highlight=False)
+    shutil.copytree(source, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("vendor.json"))
+    write_model(load(WEIGHTS), out)
+    book_vendor.unpack(source / "vendor.json", out / "vendor")
+    with replacing(out / "vendor" / "hand_landmarker.task") as path:
+        path.write_bytes(model_bundle())
+    _write_licences(out / "vendor")
+    write_clips(out / "clip")
+    shutil.copytree(FOLDER / "stills", out / "letters", dirs_exist_ok=True)
+    _write_list(out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    console.print(f"Built {out / 'index.html'}: {size / 1e6:.0f} MB, a page that needs no other computer.")
 
 
 def write_model(bundle: Bundle, folder: str | Path) -> None:
@@ -27,5 +66,81 @@ def write_model(bundle: Bundle, folder: str | Path) -> None:
     description = {"config": config, "weights": WEIGHTS_FILE, "tensors": tensors}
     with replacing(Path(folder) / WEIGHTS_FILE) as path:
         path.write_bytes(np.concatenate(parts).tobytes())
-    with replacing(Path(folder) / MODEL_FILE) as path:
-        path.write_text(json.dumps(description, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_json(Path(folder) / MODEL_FILE, description)
+
+
+def write_clips(folder: Path) -> None:
+    """Write the recorded word and its poses held still: one picture of all frames, and what was found in them.
+
+    The detector has looked at them here, so that a reader without a camera need not load it.
+    """
+    images, hands, fps = _film(FOLDER / f"{WORD}.mp4")
+    height, width = images[0].shape[:2]
+    rows = -(-len(images) // COLUMNS)
+    sheet = np.zeros((rows * height, COLUMNS * width, 3), np.uint8)
+    for i, image in enumerate(images):
+        y, x = i // COLUMNS * height, i % COLUMNS * width
+        sheet[y : y + height, x : x + width] = image
+    ok, coded = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    assert ok
+    with replacing(folder / "frames.jpg") as path:
+        path.write_bytes(coded.tobytes())
+    word = [{"t": round(1000 * i / fps, 3), "frame": i, "hand": _plain(hand)} for i, hand in enumerate(hands)]
+    held, start = [], 0.0
+    for i in HELD:
+        times = np.arange(0, HELD_MS, 1000 / fps)
+        held += [{"t": round(start + t, 3), "frame": i, "hand": _plain(hands[i])} for t in times]
+        start += HELD_MS
+        held += [{"t": round(start + t, 3), "frame": None, "hand": None} for t in (0.0, GAP_MS - 1)]
+        start += GAP_MS
+    sheet_of = {"file": "frames.jpg", "columns": COLUMNS, "width": width, "height": height}
+    clips = {"word": {"text": WORD, "frames": word}, "held": {"text": "", "frames": held}}
+    _write_json(folder / "clips.json", {"sheet": sheet_of, "clips": clips})
+
+
+def _film(path: Path) -> tuple[list[np.ndarray], list[Hand | None], float]:
+    """Return a video's pictures, what the detector finds in each, and its frames a second."""
+    video = cv2.VideoCapture(str(path))
+    fps, images, hands = video.get(cv2.CAP_PROP_FPS), [], []
+    with HandDetector(video=True) as detector:
+        while True:
+            more, image = video.read()
+            if not more:
+                return images, hands, fps
+            rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            hands.append(detector.detect(rgb, 1000 * len(images) / fps))
+            images.append(image)
+
+
+def _plain(hand: Hand | None) -> dict[str, Any] | None:
+    if hand is None:
+        return None
+    points = [round(float(v), 6) for v in hand.points.ravel()]
+    return {"points": points, "width": hand.width, "height": hand.height, "side": hand.handedness}
+
+
+def _write_licences(folder: Path) -> None:
+    """Put the licence that MediaPipe's wheel carries beside what was taken out of it; npm's has none."""
+    files = metadata.files("mediapipe") or []
+    text = next((file.read_text() for file in files if file.name.upper().startswith("LICENSE")), "")
+    notice = (
+        "hand_landmarker.task (models) and @mediapipe/tasks-vision: Copyright The MediaPipe Authors, "
+        "Apache License 2.0.\n\n"
+    )
+    with replacing(folder / "LICENSE-mediapipe.txt") as path:
+        path.write_text(notice + text, encoding="utf-8")
+
+
+def _write_list(out: Path) -> None:
+    """List every file for the service worker, under a name that changes with any of them."""
+    paths = sorted(path for path in out.rglob("*") if path.is_file() and path.name != LIST_FILE)
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.relative_to(out).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
+    names = [path.relative_to(out).as_posix() for path in paths if path.name != "worker.js"]
+    _write_json(out / LIST_FILE, {"version": total.hexdigest()[:16], "files": ["./", *names]})
+
+
+def _write_json(path: Path, what: dict[str, Any]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(what, ensure_ascii=False) + "\n", encoding="utf-8")

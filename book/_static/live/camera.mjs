@@ -1,0 +1,85 @@
+// The camera and MediaPipe's hand detector, loaded only when somebody asks for them.
+
+const VENDOR = new URL("vendor/", import.meta.url);
+let landmarker = null;
+
+async function detector() {
+  if (landmarker) return landmarker;
+  const program = new URL("@mediapipe/tasks-vision/", VENDOR);
+  const { HandLandmarker } = await import(new URL("vision_bundle.mjs", program));
+  const wasm = {
+    wasmLoaderPath: new URL("wasm/vision_wasm_internal.js", program).href,
+    wasmBinaryPath: new URL("wasm/vision_wasm_internal.wasm", program).href,
+  };
+  const modelAssetPath = new URL("hand_landmarker.task", VENDOR).href;
+  landmarker = await HandLandmarker.createFromOptions(wasm, {
+    baseOptions: { modelAssetPath, delegate: "CPU" },
+    runningMode: "VIDEO",
+    numHands: 1,
+  });
+  return landmarker;
+}
+
+// Why there is no picture, in words for the reader.
+const TROUBLE = {
+  NotAllowedError: "The camera may not be used: allow it for this page, or play the recorded word.",
+  NotFoundError: "No camera was found. The recorded word plays instead.",
+  NotReadableError: "Another program is using the camera: close it, or play the recorded word.",
+};
+export const NO_CAMERA = "NotFoundError";
+
+export class CameraError extends Error {
+  constructor(name) {
+    super(TROUBLE[name] ?? "The camera did not start. The recorded word plays instead.");
+    this.name = name;
+  }
+}
+
+// Read the camera until `stop` is called: onFrame({image, width, height, hand, t}) for every picture.
+// Returns stop. Throws CameraError, or Error where the detector could not be loaded.
+export async function watch(video, onFrame, onEnd) {
+  if (!navigator.mediaDevices?.getUserMedia) throw new CameraError(NO_CAMERA);
+  let stream;
+  try {
+    const size = { width: { ideal: 640 }, height: { ideal: 480 } };
+    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", ...size }, audio: false });
+  } catch (error) {
+    throw new CameraError(error.name);
+  }
+  const end = () => stream.getTracks().forEach((track) => track.stop());
+  let running = true, last = 0;
+  try {
+    const hands = await detector();
+    video.srcObject = stream;
+    await video.play();
+    const next = (look) =>
+      video.requestVideoFrameCallback ? video.requestVideoFrameCallback(look) : requestAnimationFrame(look);
+    const look = () => {
+      if (!running) return;
+      const t = Math.max(performance.now(), last + 1); // times must increase
+      last = t;
+      const { landmarks, handedness } = hands.detectForVideo(video, t);
+      const [width, height] = [video.videoWidth, video.videoHeight];
+      const hand = landmarks.length ? found(landmarks[0], handedness[0][0].categoryName, width, height) : null;
+      onFrame({ image: video, width, height, hand, t, ms: performance.now() - t });
+      next(look);
+    };
+    next(look);
+    stream.getVideoTracks()[0].addEventListener("ended", () => running && onEnd());
+  } catch (error) {
+    end();
+    throw error;
+  }
+  return () => {
+    running = false;
+    end();
+    video.srcObject = null;
+  };
+}
+
+const found = (landmarks, side, width, height) => ({
+  points: landmarks.flatMap(({ x, y, z }) => [x, y, z]),
+  width,
+  height,
+  side,
+});

@@ -1,0 +1,249 @@
+"""The live page in a real browser: a camera that shows a rendered word, a recording, no camera, no network."""
+
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import threading
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from strm import book_vendor
+from strm.bundle import WEIGHTS, load
+from strm.files import UserError
+from strm.landmarks import Hand
+from strm.live import SOURCE, build
+from strm.stream import Recognizer
+
+CHROMIUM = next((path for path in map(shutil.which, ("chromium", "chromium-browser")) if path), None)
+FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+HELD = "BLV"  # letters of a face that the detector finds at once: this is a test of the page
+
+
+def _skip(reason: str) -> None:
+    if os.environ.get("STRM_CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The built page, served to this machine."""
+    folder = tmp_path_factory.mktemp("live")
+    try:
+        build(folder)
+    except UserError as error:
+        _skip(f"the page could not be built: {error}")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+class Opened:
+    """A page in a browser of its own, and everything that it asked for or complained of."""
+
+    def __init__(self, playwright, site: str, *flags: str, **context):
+        self.site, self.asked, self.complaints = site, [], []
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+        self.context = launched.new_context(**context)
+        self.page = self.context.new_page()
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._heard)
+        self.page.goto(site)
+        self.wait("strmSeen.ready")
+
+    def _heard(self, message):
+        if message.text.startswith("INFO:"):  # MediaPipe says on the error stream what it computes with
+            return
+        if message.type == "error" or "Content Security Policy" in message.text:
+            self.complaints.append(message.text)
+
+    def wait(self, condition: str, seconds: float = 60) -> None:
+        self.page.wait_for_function(f"() => {condition}", timeout=1000 * seconds)
+
+    def status(self) -> str:
+        return self.page.inner_text("#status")
+
+    def text(self) -> str:
+        return self.page.inner_text("#text").strip()
+
+    def frames(self) -> list[dict]:
+        return self.page.evaluate("() => strmSeen.frames")
+
+    def is_clean(self) -> None:
+        assert not self.complaints
+        foreign = [url for url in self.asked if not url.startswith((self.site, "data:", "blob:"))]
+        assert not foreign, "the page asked another computer"
+
+
+@pytest.fixture
+def opened(site):
+    if CHROMIUM is None:
+        _skip("Chromium is not installed: the page was not opened")
+    playwright_api = pytest.importorskip("playwright.sync_api")
+    with playwright_api.sync_playwright() as playwright:
+        yield partial(Opened, playwright, site)
+
+
+def play(page: Opened, clip: str) -> None:
+    """Step through a recording, a frame at a time, as the button 'One frame on' does."""
+    page.page.evaluate(f"() => strmPlay.show('{clip}')")
+    page.wait("strmSeen.frames.length === 1")
+    last = int(page.page.get_attribute("#frame", "max"))
+    page.page.evaluate(f"() => {{ for (let i = 0; i < {last}; i++) document.getElementById('on').click(); }}")
+    page.wait(f"strmSeen.frames.length === {last + 1}")
+
+
+def test_a_recorded_word_with_moving_letters_is_written_as_python_writes_it(opened):
+    page = opened()
+    play(page, "word")
+    assert page.text() == "JAZZ"
+    recognizer = Recognizer(load(WEIGHTS))
+    for frame in page.frames():
+        hand = frame["hand"] and Hand(
+            np.array(frame["hand"]["points"], np.float32).reshape(21, 3),
+            frame["hand"]["side"],
+            1.0,
+            frame["hand"]["width"],
+            frame["hand"]["height"],
+        )
+        reading = recognizer.step(hand, frame["t"])
+        assert (frame["committed"], frame["replaced"], frame["text"]) == (
+            reading.committed,
+            reading.replaced,
+            reading.text,
+        )
+        assert frame["confidence"] == pytest.approx(reading.confidence, abs=1e-4)
+    page.is_clean()
+
+
+def test_held_still_the_same_poses_are_no_movement(opened):
+    page = opened()
+    play(page, "held")
+    assert not set("JZ") & set(page.text())
+    page.is_clean()
+
+
+def test_without_the_state_the_moving_letters_are_lost(opened):
+    page = opened()
+    page.page.uncheck("#stateful")
+    play(page, "word")
+    assert page.text() != "JAZZ" and "J" not in page.text()
+    page.is_clean()
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory) -> Path:
+    """A film for the browser's fake camera: a drawn hand that shows HELD, each letter for a while."""
+    if shutil.which("ffmpeg") is None:
+        _skip("ffmpeg is not installed: there is no film for the fake camera")
+    folder = tmp_path_factory.mktemp("camera")
+    stills = [SOURCE.parents[2] / "data" / "studio" / "stills" / f"{letter}.jpg" for letter in HELD]
+    listing = "".join(f"file '{path}'\nduration 2\n" for path in [*stills, stills[-1]])
+    (folder / "list.txt").write_text(listing, "utf-8")
+    film = folder / "hand.mjpeg"
+    command = ["ffmpeg", "-loglevel", "error", "-f", "concat", "-safe", "0", "-i", str(folder / "list.txt")]
+    command += ["-vf", "scale=480:480,fps=15", "-c:v", "mjpeg", "-q:v", "4", "-pix_fmt", "yuvj420p"]
+    subprocess.run([*command, "-f", "mjpeg", str(film)], check=True)
+    return film
+
+
+def test_the_camera_writes_what_the_hand_shows(opened, camera):
+    flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    page = opened(*flags, f"--use-file-for-fake-video-capture={camera}")
+    page.page.click("#camera")
+    # The film begins anew again and again, wherever we came in: every letter in turn, twice over.
+    page.wait(f"document.getElementById('text').textContent.includes('{HELD}')", seconds=180)
+    page.page.click("#stop")
+    assert page.status() == "Stopped."
+    assert any(frame["hand"] for frame in page.frames())
+    page.is_clean()
+
+
+def test_without_a_camera_the_recording_plays(opened):
+    page = opened()
+    page.page.click("#camera")
+    page.wait("document.getElementById('text').textContent === 'JAZZ'", seconds=90)
+    page.is_clean()
+
+
+def test_a_refused_camera_is_told_in_a_sentence(opened):
+    page = opened("--use-fake-device-for-media-stream", permissions=[])
+    page.page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError')) }"
+    )
+    page.page.click("#camera")
+    page.wait("document.getElementById('status').textContent.includes('allow it')")
+    page.is_clean()
+
+
+def test_it_works_offline_after_the_first_load(opened):
+    page = opened()
+    page.wait("navigator.serviceWorker.controller !== null", seconds=90)
+    page.context.set_offline(True)
+    page.page.reload()
+    page.wait("strmSeen.ready")
+    play(page, "word")
+    assert page.text() == "JAZZ"
+
+
+def test_keys_edit_the_text_and_practice_counts(opened):
+    page = opened()
+    page.page.click("summary")
+    page.page.fill("#word", "jazz")
+    page.page.press("#word", "Enter")
+    assert page.page.inner_text("#score") == "Spell JAZZ."
+    assert page.page.locator("#letters img").count() == 4
+    play(page, "word")
+    assert page.page.inner_text("#score") == "JAZZ: done, with 0 wrong on the way."
+    page.page.locator("#status").click()
+    for key, text in ((" ", "JAZZ "), ("Backspace", "JAZZ"), ("Backspace", "JAZ"), ("Delete", "")):
+        page.page.keyboard.press(key)
+        assert page.page.text_content("#text") == text, key
+    page.is_clean()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_stands_in_a_readers_way(opened, tmp_path, theme, width):
+    wanted = Path(__file__).parent / "vendor.json"
+    book_vendor.unpack(wanted, tmp_path)
+    page = opened(color_scheme=theme, viewport={"width": width, "height": 900}, bypass_csp=True)
+    play(page, "word")
+    page.page.evaluate((tmp_path / "axe-core" / "axe.min.js").read_text("utf-8"))
+    found = page.page.evaluate("() => axe.run()")["violations"]
+    serious = [
+        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
+    ]
+    assert not serious
+    assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), (
+        "it scrolls sideways"
+    )
+
+
+def test_what_is_kept_offline_is_everything(site):
+    import urllib.request
+
+    listed = json.loads(urllib.request.urlopen(f"{site}/files.json").read())["files"]
+    for name in (
+        "strm.mjs",
+        "weights.bin",
+        "vendor/hand_landmarker.task",
+        "vendor/LICENSE-mediapipe.txt",
+        "./",
+    ):
+        assert name in listed
+    for name in listed:
+        assert urllib.request.urlopen(f"{site}/{name}").status == 200
