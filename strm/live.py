@@ -70,7 +70,7 @@ def write_model(bundle: Bundle, folder: str | Path) -> None:
 
 
 def write_clips(folder: Path) -> None:
-    """Write the recorded word and its poses held still: one picture of all frames, and what was found in them.
+    """Write the recorded word and its poses held still: one picture of all frames, and what is in them.
 
     The detector has looked at them here, so that a reader without a camera need not load it.
     """
@@ -85,13 +85,13 @@ def write_clips(folder: Path) -> None:
     assert ok
     with replacing(folder / "frames.jpg") as path:
         path.write_bytes(coded.tobytes())
-    word = [{"t": round(1000 * i / fps, 3), "frame": i, "hand": _plain(hand)} for i, hand in enumerate(hands)]
+    word = [_frame(1000 * i / fps, i, hand) for i, hand in enumerate(hands)]
     held, start = [], 0.0
     for i in HELD:
         times = np.arange(0, HELD_MS, 1000 / fps)
-        held += [{"t": round(start + t, 3), "frame": i, "hand": _plain(hands[i])} for t in times]
+        held += [_frame(start + t, i, hands[i]) for t in times]
         start += HELD_MS
-        held += [{"t": round(start + t, 3), "frame": None, "hand": None} for t in (0.0, GAP_MS - 1)]
+        held += [_frame(start + t, None, None) for t in (0.0, GAP_MS - 1)]
         start += GAP_MS
     sheet_of = {"file": "frames.jpg", "columns": COLUMNS, "width": width, "height": height}
     clips = {"word": {"text": WORD, "frames": word}, "held": {"text": "", "frames": held}}
@@ -101,7 +101,9 @@ def write_clips(folder: Path) -> None:
 def _film(path: Path) -> tuple[list[np.ndarray], list[Hand | None], float]:
     """Return a video's pictures, what the detector finds in each, and its frames a second."""
     video = cv2.VideoCapture(str(path))
-    fps, images, hands = video.get(cv2.CAP_PROP_FPS), [], []
+    fps = video.get(cv2.CAP_PROP_FPS)
+    images: list[np.ndarray] = []
+    hands: list[Hand | None] = []
     with HandDetector(video=True) as detector:
         while True:
             more, image = video.read()
@@ -112,11 +114,12 @@ def _film(path: Path) -> tuple[list[np.ndarray], list[Hand | None], float]:
             images.append(image)
 
 
-def _plain(hand: Hand | None) -> dict[str, Any] | None:
-    if hand is None:
-        return None
-    points = [round(float(v), 6) for v in hand.points.ravel()]
-    return {"points": points, "width": hand.width, "height": hand.height, "side": hand.handedness}
+def _frame(t_ms: float, picture: int | None, hand: Hand | None) -> dict[str, Any]:
+    plain = None
+    if hand is not None:
+        points = [round(float(v), 6) for v in hand.points.ravel()]
+        plain = {"points": points, "width": hand.width, "height": hand.height, "side": hand.handedness}
+    return {"t": round(t_ms, 3), "frame": picture, "hand": plain}
 
 
 def _write_licences(folder: Path) -> None:
