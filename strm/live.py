@@ -89,7 +89,7 @@ def write_clips(folder: Path) -> None:
     held, start = [], 0.0
     for i in HELD:
         times = np.arange(0, HELD_MS, 1000 / fps)
-        held += [_frame(start + t, i, hands[i]) for t in times]
+        held += [_frame(start + t, i, hands[i]) for t in times.tolist()]
         start += HELD_MS
         held += [_frame(start + t, None, None) for t in (0.0, GAP_MS - 1)]
         start += GAP_MS
