@@ -21,16 +21,12 @@ MARKERS, LINES = "odsv^", ("-", "--", ":", "-.", (0, (5, 1)))
 def show_truth(ax, t_ms: np.ndarray, letters: Sequence[str], height: float = 1.0, base: float = 0.0) -> None:
     """Draw what is signed over time as a bar with names; 'nothing' is left white."""
     step = float(np.median(np.diff(t_ms)))
-    start = 0
-    for letter, run in groupby(letters):
-        end = start + len(list(run))
-        if letter != ASL.nothing:
-            left, right = t_ms[start] - step / 2, t_ms[end - 1] + step / 2
-            colour = letter_colour(letter)
-            ax.barh(base + height / 2, right - left, height, left, color=colour, edgecolor="white")
-            middle = (left + right) / 2, base + height / 2
-            ax.text(*middle, letter, ha="center", va="center", color=INK, path_effects=[OUTLINE])
-        start = end
+    for start, end, letter in _stays(letters):
+        left, right = t_ms[start] - step / 2, t_ms[end - 1] + step / 2
+        colour = letter_colour(letter)
+        ax.barh(base + height / 2, right - left, height, left, color=colour, edgecolor="white")
+        middle = (left + right) / 2, base + height / 2
+        ax.text(*middle, letter, ha="center", va="center", color=INK, path_effects=[OUTLINE])
 
 
 def show_ribbon(ax, t_ms: np.ndarray, p: np.ndarray, names: Sequence[str]) -> None:
@@ -85,7 +81,7 @@ def show_readings(
     signed, probability, seconds = labels
     rows = len(panels)
     figure, axes = plt.subplots(
-        rows + 1, 1, figsize=(7, 0.6 + 1.75 * rows), sharex=True, height_ratios=[0.22, *[1] * rows]
+        rows + 1, 1, figsize=(6.4, 0.6 + 1.75 * rows), sharex=True, height_ratios=[0.22, *[1] * rows]
     )
     show_truth(axes[0], *truth)
     axes[0].set_yticks([0.5], [signed])
@@ -141,15 +137,46 @@ def show_path(ax, xy: np.ndarray, letters: Sequence[str]) -> None:
     ax.plot(*xy.T, color=GREY, linewidth=1, zorder=1)
     for i, letter in enumerate(letters):
         ax.scatter(*xy[i], s=26, color=letter_colour(letter), edgecolor="white", linewidth=0.5, zorder=2)
-    start = 0
-    for letter, run in groupby(letters):
-        end = start + len(list(run))
-        if letter != ASL.nothing:
-            middle = xy[start:end].mean(0)
-            ax.text(*middle, letter, ha="center", va="center", fontsize=13, path_effects=[OUTLINE], zorder=3)
-        start = end
+    ax.margins(0.12)
+    ax.autoscale_view()
+    taken = list(ax.transData.transform(xy))
+    for start, end, letter in _stays(letters):
+        middle = ax.transData.transform(xy[start:end].mean(0))
+        way = _free(middle, taken)
+        taken.append(middle + way)
+        line = {"arrowstyle": "-", "color": INK, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
+        ax.annotate(
+            letter,
+            xy[start:end].mean(0),
+            xytext=way * 72 / ax.figure.dpi,
+            textcoords="offset points",
+            arrowprops=line,
+            ha="center",
+            va="center",
+            fontsize=13,
+            path_effects=[OUTLINE],
+            zorder=4,
+        )
     for at, marker in ((0, "s"), (-1, "X")):
         ax.scatter(*xy[at], s=70, marker=marker, color="white", edgecolor=INK, linewidth=1.5, zorder=3)
+
+
+def _stays(letters: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Where each letter is shown: (first, one after the last, letter)."""
+    out, start = [], 0
+    for letter, run in groupby(letters):
+        end = start + len(list(run))
+        out += [(start, end, letter)] if letter != ASL.nothing else []
+        start = end
+    return out
+
+
+def _free(at: np.ndarray, taken: list[np.ndarray]) -> np.ndarray:
+    """The way in pixels from a point to where a label beside it covers nothing."""
+    angles = np.arange(16) * np.pi / 8
+    ways = np.concatenate([r * np.stack([np.cos(angles), np.sin(angles)], 1) for r in (45, 70, 95)])
+    room = np.linalg.norm((at + ways)[:, None] - np.stack(taken), axis=-1).min(1)
+    return ways[np.argmax(np.minimum(room, 45) - 0.1 * np.linalg.norm(ways, axis=1))]
 
 
 def show_turned(ax, x: Sequence[float], lines: dict[str, np.ndarray]) -> None:

@@ -34,7 +34,7 @@ def show_word(
     (t_ms of every picture, letters). labels: as in `show_readings`. Returns the figure.
     """
     signed, probability, seconds = labels
-    figure = plt.figure(figsize=(1.35 * len(at), 4.6))
+    figure = plt.figure(figsize=(max(1.15 * len(at), 4.0), 4.4))
     grid = figure.add_gridspec(3, len(at), height_ratios=[1.15, 0.2, 1.0])
     t_ms, p, commits = ribbon
     bar, below = figure.add_subplot(grid[1, :]), figure.add_subplot(grid[2, :])
