@@ -1,5 +1,6 @@
 """What several tests use."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -25,3 +26,25 @@ def hand_photo():
         return path
 
     return save
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """The pages of the book, every chapter executed just now."""
+    from strm import book
+
+    out = tmp_path_factory.mktemp("built")
+    book.run(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def missing():
+    """Call this where a test lacks a program: it is skipped, but in CI (STRM_CI) it fails."""
+
+    def lack(what: str):
+        if os.environ.get("STRM_CI"):
+            pytest.fail(f"{what}: CI has to have it")
+        pytest.skip(what)
+
+    return lack

@@ -1,16 +1,12 @@
 """The book: chapters that are fit to commit, executed and rendered in one strict run, true to the package."""
 
 import ast
-import http.server
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,19 +14,13 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
-from rich.console import Console
 
 import strm
 from strm import book
-from strm.files import UserError
 from strm.landmarks import Hand, normalise
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-MINI_CONFIG = """title: mini
-only_build_toc_files: true
-execute: {execute_notebooks: force}
-"""
 
 
 def read(path: Path) -> dict:
@@ -198,14 +188,6 @@ def test_the_movement_built_by_hand_is_the_packages():
 # The whole book, in one run
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
-    """The pages of the book, every chapter executed just now."""
-    out = tmp_path_factory.mktemp("built")
-    book.run(out)
-    return out
-
-
 class Page(HTMLParser):
     """What a page loads, links and shows."""
 
@@ -283,102 +265,3 @@ def test_chapters_have_their_buttons(built):
     assert not any("kaggle.com/kernels" in link for link in pages(built)["index"].links), (
         "that is no notebook"
     )
-
-
-# What can go wrong, on a book of one chapter
-
-
-def mini_book(root: Path, code: str = "print(6 * 7)", prose: str = "# A chapter") -> Path:
-    (root / "book").mkdir(parents=True)
-    (root / "_config.yml").write_text(MINI_CONFIG, "utf-8")
-    (root / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters: [{file: book/01_one}]\n")
-    (root / "book" / "index.md").write_text("# Home\n", "utf-8")
-    cells = [nbformat.v4.new_markdown_cell(prose), nbformat.v4.new_code_cell(code)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), root / "book" / "01_one.ipynb")
-    return root
-
-
-def test_a_cell_that_fails_is_named_and_its_log_is_kept(tmp_path):
-    root = mini_book(tmp_path / "root", "raise ValueError('too cold')")
-    with pytest.raises(UserError, match=r"01_one.* cell .*ValueError.*too cold") as caught:
-        book.run(tmp_path / "out", root=root)
-    log = next((tmp_path / "out" / "logs").glob("01_one*"))
-    assert str(log) in str(caught.value) and "too cold" in log.read_text("utf-8")
-    assert not (tmp_path / "out" / "_build").exists(), "a chapter that failed is not shown"
-
-
-def test_what_is_executed_again(tmp_path):
-    """A chapter that changed, until it succeeds; and one that is asked for."""
-    root, out = mini_book(tmp_path / "root", "print('first')"), tmp_path / "out"
-    executed = out / "executed" / "book" / "01_one.ipynb"
-    book.run(out, root=root)
-    fresh = executed.read_text("utf-8")
-    assert "first\\n" in fresh
-
-    for asked, again in (({}, False), ({"only": ["01_one"]}, True), ({"force": True}, True)):
-        executed.write_text(fresh.replace("first\\n", "stale\\n"), "utf-8")
-        book.run(out, root=root, **asked)
-        assert ("stale" not in executed.read_text("utf-8")) == again, asked
-
-    chapter = root / "book" / "01_one.ipynb"
-    chapter.write_text(chapter.read_text("utf-8").replace("print('first')", "1 / 0"), "utf-8")
-    for _ in range(2):
-        with pytest.raises(UserError, match="ZeroDivisionError"):
-            book.run(out, root=root)
-
-
-def test_a_chapter_computes_on_one_core(tmp_path, monkeypatch):
-    """Its nets are small: on several busy cores they would wait for each other."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
-    code = "import os\nprint('cores', os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
-    out = tmp_path / "out"
-    book.run(out, root=mini_book(tmp_path / "root", code))
-    assert "cores 1 1" in (out / "executed" / "book" / "01_one.ipynb").read_text("utf-8")
-
-
-def test_the_pages_are_served_to_this_machine(tmp_path, monkeypatch):
-    (tmp_path / "index.html").write_text("hello", "utf-8")
-    answers = []
-
-    def one_request(server):
-        assert server.server_address[0] == "127.0.0.1"
-        address = f"http://127.0.0.1:{server.server_port}/index.html"
-        asker = threading.Thread(target=lambda: answers.append(urllib.request.urlopen(address).read()))
-        asker.start()
-        server.handle_request()
-        asker.join()
-
-    monkeypatch.setattr(http.server.ThreadingHTTPServer, "serve_forever", one_request)
-    book._serve(tmp_path, 0, Console(quiet=True))
-    assert answers == [b"hello"]
-
-
-def test_a_port_in_use_is_the_users_mistake(tmp_path):
-    with socket.socket() as taken:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets two share a port otherwise
-            taken.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(UserError, match="port"):
-            book._serve(tmp_path, taken.getsockname()[1], Console(quiet=True))
-
-
-def test_a_warning_of_the_build_is_an_error(tmp_path):
-    root = mini_book(tmp_path / "root", prose="# A chapter\n\n[nowhere](nowhere.md)")
-    with pytest.raises(UserError, match="nowhere") as caught:
-        book.run(tmp_path / "out", root=root)
-    assert "nowhere" in next((tmp_path / "out" / "logs").glob("pages*")).read_text("utf-8")
-    assert "\n" not in str(caught.value), "one sentence"
-
-
-def test_an_unknown_chapter_is_named(tmp_path):
-    root = mini_book(tmp_path / "root")
-    with pytest.raises(UserError, match=r"'02_two'.*01_one"):
-        book.run(tmp_path / "out", only=["02_two"], root=root)
-
-
-def test_outside_a_clone_it_says_so(tmp_path):
-    with pytest.raises(UserError, match="in a clone"):
-        book.run(tmp_path / "out", root=tmp_path)
