@@ -1,6 +1,7 @@
 """Checks of the exercises of chapter 3: weights of answers, the loss, what an answer settles on, halting."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -96,13 +97,13 @@ def settled(answer: Callable) -> str:
     found = [answer(list(row)) for row in rows]
     if all(map(_empty, found)):
         return NOT_YET
-    stays = [len(row) - len(row) + len(row.rstrip(row[-1])) + 1 for row in rows]
+    stays = [len(row.rstrip(row[-1])) + 1 for row in rows]
     known = {
         RIGHT: stays,
         "first seen": [row.index(row[-1]) + 1 for row in rows],
         "from zero": [s - 1 for s in stays],
         "before it": [max(s - 1, 1) for s in stays],
-        "changes": [1 + sum(a != b for a, b in zip(row, row[1:], strict=False)) for row in rows],
+        "changes": [1 + sum(a != b for a, b in pairwise(row)) for row in rows],
     }
     return _matching(found, known)
 
@@ -137,7 +138,7 @@ def moving_average(answer: Callable) -> str:
             means.append(keep * means[-1] + (1 - keep) * number)
         return means
 
-    neighbours = zip(numbers, numbers[1:], strict=False)
+    neighbours = pairwise(numbers)
     known = {
         RIGHT: follow(numbers[0], d, numbers[1:]),
         "swapped": follow(numbers[0], 1 - d, numbers[1:]),
@@ -158,7 +159,7 @@ def agree(answer: Callable) -> str:
     right = [_stopped(row) for row in rows]
     known = {
         RIGHT: right,
-        "one early": [(c, n - 1 if n < len(row) else n) for (c, n), row in zip(right, rows, strict=True)],
+        "one early": [(c, n - (row[n - 2 : n] == [c, c])) for (c, n), row in zip(right, rows, strict=True)],
         "from zero": [(c, n - 1) for c, n in right],
         "the last class": [(row[-1], n) for (_, n), row in zip(right, rows, strict=True)],
         "order": [(n, c) for c, n in right],

@@ -21,10 +21,10 @@ def show_answers(
     columns: Sequence[str],
     best: int = 3,
 ):
-    """Show hands and, beside each, what its T answers hold most likely; return the figure.
+    """Show hands and, beside each, what its T answers hold to be likeliest; return the figure.
 
-    hands: N of [21, 2 or 3], y downwards. probabilities: [T, N, C]. notes: what to say of each hand; columns:
-    the names of the T answers. The bar of the true letter has a frame.
+    hands: N of [21, 2 or 3], y downwards. probabilities: [T, N, C]. notes: what to say of each hand, or ''.
+    columns: the names of the T answers. The bar of the true letter has a frame.
     """
     cycles = len(probabilities)
     figure, axes = plt.subplots(
@@ -36,7 +36,9 @@ def show_answers(
     )
     for row, (hand, letter, note) in enumerate(zip(hands, true, notes, strict=True)):
         draw_hand(axes[row, 0], hand, size=7)
-        axes[row, 0].set_title(f"{letter}: {note}", fontsize=10, loc="left")
+        # The panel keeps its width, so that titles stand in one line.
+        axes[row, 0].set_aspect("equal", adjustable="datalim")
+        axes[row, 0].set_title(f"{letter}: {note}" if note else letter, fontsize=10, loc="left")
         for cycle, ax in enumerate(axes[row, 1:]):
             p = probabilities[cycle, row]
             order = np.argsort(p)[::-1][:best]
@@ -69,20 +71,19 @@ def draw_runs(ax, x: np.ndarray, y: np.ndarray, label: str, look: int = 0) -> No
     ax.plot(x.mean(0), y.mean(0), color=colour, marker=marker, linestyle=line, markersize=5, label=label)
 
 
-def show_pulls(pulls: np.ndarray, answers: Sequence[str], updates: Sequence[str], label: str):
-    """Show how hard each answer's loss (a row) pulls at each update (a column), with numbers; return the figure.
+def show_pulls(pulls: np.ndarray, answers: Sequence[str], updates: Sequence[str]):
+    """Show how hard each answer's loss (a row) pulls at each update (a column); return the figure.
 
-    pulls: [T, updates]. Later updates than the answer, which it cannot reach, stay empty.
+    pulls: [T, updates], shares of the pull at the answer's own y, shown in hundredths; 0 stays empty.
     """
-    figure, ax = plt.subplots(figsize=(6.4, 0.44 * len(pulls) + 1.3))
-    shown = ax.imshow(np.ma.masked_equal(pulls, 0), cmap="cividis", vmin=0, aspect="auto")
+    figure, ax = plt.subplots(figsize=(6.4, 0.44 * len(pulls) + 0.7))
+    ax.imshow(np.ma.masked_equal(pulls, 0), cmap="cividis", vmin=0, aspect="auto")
     for (row, column), value in np.ndenumerate(pulls):
         if value:
-            ink = "white" if value < pulls.max() / 2 else "black"
-            ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8.5, color=ink)
+            ink = "white" if value < 0.4 * pulls.max() else "black"
+            ax.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=11, color=ink)
     ax.set_yticks(range(len(answers)), answers)
     ax.set_xticks(range(len(updates)), updates)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    figure.colorbar(shown, ax=ax, label=label, shrink=0.9, pad=0.02)
     return figure
