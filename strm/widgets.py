@@ -17,15 +17,17 @@ import cv2
 import numpy as np
 
 from strm.figures.paper import letter_colour
+from strm.filmed import Film
 from strm.read import draw
-from strm.recording import Recording
 from strm.stream import Reading
 
 PLAYED_FPS = 15.0  # more than this is too much for a notebook far away
 JPEG = 85  # of 100
 CURSOR = "position:absolute;top:0;bottom:0;border-left:2px solid #dc267f"
-CELL = "overflow:hidden;text-align:center"
+CELL = "overflow:hidden;text-align:center;white-space:nowrap"
+NAME = "background:#fff;color:#1f2430;padding:0 .1em"
 BAR = "height:.8em;border:1px solid #1f2430"
+BARS = 6  # em, of a probability of 1
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,16 @@ class Player:
 
     def __init__(
         self,
-        recording: Recording,
+        film: Film,
         readings: Sequence[Reading],
         strips: dict[str, tuple[np.ndarray, np.ndarray]] | None = None,
         words: Words | None = None,
     ) -> None:
-        if not len(recording.pictures) == len(recording.hands) == len(readings) == len(recording.t_ms) > 0:
+        if not len(film.pictures) == len(film.hands) == len(readings) == len(film.t_ms) > 0:
             raise ValueError("a player needs as many pictures, hands, times and readings, and at least one.")
-        self.recording, self.readings, self.words = recording, list(readings), words or Words()
-        self.shown = _thinned(recording.t_ms, PLAYED_FPS)  # the frames that are played
-        self.strips = {
-            name: _strip(t, values, recording.t_ms) for name, (t, values) in (strips or {}).items()
-        }
+        self.film, self.readings, self.words = film, list(readings), words or Words()
+        self.shown = _thinned(film.t_ms, PLAYED_FPS)  # the frames that are played
+        self.strips = {name: _strip(t, values, film.t_ms) for name, (t, values) in (strips or {}).items()}
         self.picture = lru_cache(maxsize=256)(self._picture)
 
     def __len__(self) -> int:
@@ -91,22 +91,22 @@ class Player:
 
     def _picture(self, i: int) -> bytes:
         frame = self.shown[i]
-        picture, hand = self.recording.pictures[frame], self.recording.hands[frame]
+        picture, hand = self.film.pictures[frame], self.film.hands[frame]
         seen = picture if hand is None else draw(picture, hand)
         quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG]
         return cv2.imencode(".jpg", cv2.cvtColor(seen, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
     def view(self, i: int) -> str:
         """Return the i-th moment as HTML: picture, likeliest letters, and the strips with a cursor."""
-        words, reading, t_ms = self.words, self.reading(i), self.recording.t_ms[self.shown[i]]
-        hand = self.recording.hands[self.shown[i]] is not None
+        words, reading, t_ms = self.words, self.reading(i), self.film.t_ms[self.shown[i]]
+        hand = self.film.hands[self.shown[i]] is not None
         letter = html.escape(reading.letter or (words.nothing if hand else words.no_hand))
         alt = words.picture.format(seconds=t_ms / 1000, letter=letter)
         picture = f'<img alt="{alt}" src="{_url(self.picture(i), "jpeg")}" style="width:16em;max-width:100%">'
         bars = "".join(_bar(name, share) for name, share in reading.top3)
         said = f'<div style="font-size:2.2em;line-height:1.3"><b>{letter}</b></div>{bars}'
         top = f'<div style="display:flex;flex-wrap:wrap;gap:1em">{picture}<div>{said}</div></div>'
-        start, end = self.recording.t_ms[0], self.recording.t_ms[-1]
+        start, end = self.film.t_ms[0], self.film.t_ms[-1]
         cursor = 100 * (t_ms - start) / max(end - start, 1e-9)
         rows = "".join(
             f'<div style="font-size:.8em">{html.escape(name)}</div><img alt="{html.escape(words.inside)}" '
@@ -118,12 +118,14 @@ class Player:
 
     def _ribbon(self) -> str:
         """What was the likeliest letter when, in colours and in letters."""
-        out = []
-        for letter, run in groupby(self.reading(i).letter for i in range(len(self))):
-            share = 100 * len(list(run)) / len(self)
+        out, whole = [], self.film.t_ms
+        ends = np.append(whole[self.shown][1:], whole[-1])
+        before = whole[0]
+        for letter, run in groupby(range(len(self)), lambda i: self.reading(i).letter):
+            end = ends[[*run][-1]]
+            share, before = 100 * (end - before) / max(whole[-1] - whole[0], 1e-9), end
             colour = letter_colour(letter) if letter else "transparent"
-            name = html.escape(letter or "")
-            mark = f'<b style="background:#fff;color:#1f2430;padding:0 .2em">{name}</b>' if name else ""
+            mark = f'<b style="{NAME}">{html.escape(letter)}</b>' if letter else ""
             out.append(f'<div style="{CELL};width:{share:.3f}%;background:{colour}">{mark}</div>')
         label = html.escape(self.words.read)
         return f'<div role="img" aria-label="{label}" style="display:flex;height:1.5em">{"".join(out)}</div>'
@@ -139,7 +141,7 @@ class Player:
         import ipywidgets
 
         last = len(self) - 1
-        times = self.recording.t_ms[self.shown]
+        times = self.film.t_ms[self.shown]
         pause = int(np.median(np.diff(times))) if last else 100
         play = ipywidgets.Play(min=0, max=last, interval=max(pause, 66), description=self.words.play)
         slider = ipywidgets.IntSlider(
@@ -155,7 +157,7 @@ class Player:
 
         slider.observe(turn, "value")
         box = ipywidgets.VBox(
-            [ipywidgets.HBox([play, slider], layout=ipywidgets.Layout(flex_flow="row wrap")), view, text],
+            [ipywidgets.HBox([play, slider], layout=ipywidgets.Layout(flex_flow="row wrap")), text, view],
             layout=ipywidgets.Layout(max_width="44em"),
         )
         # In the browser, so that playing does not wait for the kernel; the box keeps it alive.
@@ -182,7 +184,7 @@ def _thinned(t_ms: np.ndarray, fps: float) -> list[int]:
 
 
 def _strip(t_ms: np.ndarray, values: np.ndarray, whole: np.ndarray) -> str:
-    """Draw values [T, N], 0 to 1, as the address of a picture that spans the whole recording."""
+    """Draw values [T, N], 0 to 1, as the address of a picture that spans the whole film."""
     when = np.linspace(whole[0], whole[-1], 480)
     at = np.abs(t_ms[:, None] - when).argmin(0)
     grey = np.clip(255 * values[at].T, 0, 255).astype(np.uint8)
@@ -197,5 +199,6 @@ def _url(data: bytes, kind: str) -> str:
 
 def _bar(name: str, share: float) -> str:
     colour, said = letter_colour(name), html.escape(name)
-    bar = f'<div style="{BAR};width:{6 * share:.2f}em;background:{colour}"></div>'
+    bar = f'<div style="{BAR};width:{BARS * share:.2f}em;background:{colour}"></div>'
+    bar = f'<div style="width:{BARS}em">{bar}</div>'
     return f'<div style="display:flex;align-items:center;gap:.5em">{bar}<span>{said} {share:.0%}</span></div>'

@@ -104,16 +104,16 @@ def _views(
 def word_read(path: str | Path, video: str | Path | None = None, labels: Sequence[str] = LABELS) -> None:
     """Draw into a PNG how the recogniser reads a recorded word, letter by letter; no MediaPipe is needed.
 
-    video: one with the studio's table beside it (`strm.recording`), the one that ships without it.
+    video: one with the studio's table beside it (`strm.filmed`), the one that ships without it.
     """
     from PIL import Image
 
     from strm.bundle import WEIGHTS, load
     from strm.files import replacing
-    from strm.recording import open_recording
+    from strm.filmed import open_film
     from strm.stream import Recognizer
 
-    film = open_recording(video or WEIGHTS.parent / "studio" / "JAZZ.mp4")
+    film = open_film(video or WEIGHTS.parent / "studio" / "JAZZ.mp4")
     recognizer = Recognizer(load(WEIGHTS))
     readings = [recognizer.step(hand, t) for hand, t in zip(film.hands, film.t_ms, strict=True)]
     names = recognizer.names
