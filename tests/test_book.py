@@ -1,22 +1,27 @@
 """The book: chapters that are fit to commit, executed and rendered in one strict run, true to the package."""
 
 import ast
+import builtins
 import json
 import os
 import re
 import shutil
 import subprocess
+import symtable
 import sys
 from html.parser import HTMLParser
+from importlib import import_module
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import numpy as np
 import pytest
 import yaml
+from rich.console import Console
 
 import strm
-from strm import book
+from strm import book, book_run, book_student, exercises
 from strm.landmarks import Hand, normalise
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +47,43 @@ def functions(path: Path) -> dict:
     space: dict = {"np": np}
     exec(compile(ast.Module(kept, []), path.name, "exec"), space)
     return space
+
+
+def asked(notebook: dict, tag: str) -> dict[str, str]:
+    """The code of a chapter's stubs (tag exercise) or of its solutions, by the exercise's number."""
+    prefix = {"exercise": "stub", "solution": "solution"}[tag]
+    found = {}
+    for cell in code_cells(notebook):
+        if tag in cell["metadata"].get("tags", []):
+            match = re.fullmatch(rf"{prefix}-(\d+)-(\d+)", cell["id"])
+            assert match, f"cell {cell['id']} is no {prefix}-CHAPTER-NUMBER"
+            found[f"{match[1]}.{match[2]}"] = source(cell)
+    return found
+
+
+def read_names(table: symtable.SymbolTable) -> set[str]:
+    """The global names that some code reads, its functions included."""
+    names = {symbol.get_name() for symbol in table.get_symbols() if table.get_type() == "module"}
+    names = {name for name in names if table.lookup(name).is_referenced()}
+    for child in table.get_children():
+        names |= {symbol.get_name() for symbol in child.get_symbols() if symbol.is_global()}
+        names |= read_names(child)
+    return names
+
+
+SCORE = r"\d\s?%|\b0\.\d{2,}|\b[\w-]+ per ?cent\b|\b(?:six|seven|eight|nine) (?:out of|in) ten\b"
+
+
+def claims(text: str) -> list[str]:
+    """What in a text looks like a score, in figures or in words."""
+    return re.findall(SCORE, text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    "text", ["it reads 97 % of them", "0.93 is good", "ninety-seven percent", "nine in ten"]
+)
+def test_a_claim_is_seen(text):
+    assert claims(text) and not claims("three of 63 numbers, 0.1 apart, ten of them in 15 frames; v0.1.0")
 
 
 # What is committed
@@ -90,6 +132,7 @@ class TestNotebook:
                 assert not re.search(r"!\[\s*\]\(", source(cell)), f"{cell['id']}: a picture without words"
 
     def test_links_arrive(self, path):
+        """In the repository too, not only in the pages."""
         for cell in read(path)["cells"]:
             if cell["cell_type"] == "markdown":
                 for link in re.findall(r"\]\(([^)#:\s]+)[)#]", source(cell)):
@@ -99,7 +142,33 @@ class TestNotebook:
         """A figure that a run measures stands in a cell's output, where it cannot grow old."""
         for cell in read(path)["cells"]:
             if cell["cell_type"] == "markdown":
-                assert not re.search(r"\d\s?%|\b0\.\d{2,}", source(cell)), cell["id"]
+                assert not claims(source(cell)), cell["id"]
+
+    def test_exercises_come_with_a_stub_a_check_and_a_solution(self, path):
+        number = int(path.stem.split("_")[0])
+        import_module(f"strm.exercises.chapter{number}")
+        known = [name for name in exercises.CHECKS if name.split(".")[0] == str(number)]
+        stubs, solutions = asked(read(path), "exercise"), asked(read(path), "solution")
+        assert list(stubs) == list(solutions) == sorted(known, key=lambda name: int(name.split(".")[1]))
+        assert len(stubs) >= 4
+        for name in known:
+            assert f'check("{name}", ' in stubs[name] and f'check("{name}", ' in solutions[name], name
+        text = "\n".join(source(cell) for cell in read(path)["cells"] if cell["cell_type"] == "markdown")
+        for name in known:
+            assert f"**{name}**" in text, f"the text of exercise {name} does not begin with its number"
+        assert text.count(":::{exercise-start}") == text.count(":::{solution-start}") >= len(known)
+
+    def test_a_student_needs_nothing_from_a_solution(self, path):
+        """Solutions can be taken away: no later cell reads what only they define."""
+        defined = set(dir(builtins)) | {"display", "get_ipython"}
+        for cell in code_cells(read(path)):
+            if "solution" in cell["metadata"].get("tags", []):
+                continue
+            table = symtable.symtable(source(cell), cell["id"], "exec")
+            own = {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()}
+            own |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_imported()}
+            assert not read_names(table) - own - defined, f"{cell['id']} needs a solution's names"
+            defined |= own
 
     def test_default_address_and_edition(self, path):
         (setup,) = [source(cell) for cell in code_cells(read(path)) if cell["id"] == "setup"]
@@ -127,9 +196,10 @@ def git(*words: object, cwd: Path) -> None:
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory) -> Path:
-    """A repository with the package in it, and a tag."""
+    """A repository with the package and its data in it, and a tag."""
     root = tmp_path_factory.mktemp("repository")
-    shutil.copytree(ROOT / "strm", root / "strm", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in ("strm", "data"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
     git("init", "-q", cwd=root)
     git("add", ".", cwd=root)
     git("commit", "-q", "-m", "all", cwd=root)
@@ -160,6 +230,27 @@ def test_the_first_cell_fetches_the_package_into_an_empty_folder(path, repositor
     first = run()
     assert first.is_relative_to(tmp_path.resolve())
     assert run(STRM_REPO=str(tmp_path / "gone")) == first, "what is there is not fetched again"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["whole", "student"])
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_runs_alone_in_an_empty_folder(path, kind, repository, tmp_path, monkeypatch):
+    """As it is opened in Colab: nothing is there but the notebook, and real people's data are nowhere."""
+    monkeypatch.setenv("STRM_REPO", str(repository))
+    monkeypatch.setenv("STRM_TAG", "some-tag")
+    monkeypatch.delenv("STRM_REAL_DATA", raising=False)
+    (tmp_path / "alone").mkdir()
+    notebook = nbformat.read(path, as_version=4)
+    if kind == "student":
+        notebook = book_student.student(notebook)
+    notebook.cells.append(nbformat.v4.new_code_cell("import strm\nprint(strm.__file__)", id="where"))
+    alone = tmp_path / "alone" / path.name
+    nbformat.write(notebook, alone)
+    chapter = book_run.Chapter(path.stem, alone, tmp_path / "run" / path.name, tmp_path / "log", "")
+    book_run.execute([chapter], False, Console(quiet=True))
+    where = source({"source": code_cells(read(chapter.executed))[-1]["outputs"][0]["text"]}).strip()
+    assert Path(where).resolve().is_relative_to((tmp_path / "alone").resolve()), "it ran another package"
 
 
 # What a chapter builds by hand
@@ -196,10 +287,12 @@ class Page(HTMLParser):
         self.loads: list[str] = []
         self.links: list[str] = []
         self.images: list[dict] = []
+        self.anchors: set[str] = set()
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
+        self.anchors |= {values[name] for name in ("id", "name") if values.get(name)}
         if tag in ("script", "iframe"):
             self.loads.append(values.get("src") or "")
         elif tag == "link" and values.get("rel") in ("stylesheet", "preload", "modulepreload"):
@@ -226,6 +319,21 @@ def test_every_chapter_runs_to_its_end_without_a_word_of_complaint(built):
                 assert output.get("name") != "stderr", f"{cell['id']}: {source({'source': output['text']})}"
 
 
+def test_stubs_are_not_answered_yet_and_solutions_are_right(built):
+    for path in CHAPTERS:
+        executed = read(built / "executed" / "book" / path.name)
+        for cell in code_cells(executed):
+            kind, _, number = cell["id"].partition("-")
+            if kind in ("stub", "solution") and set(cell["metadata"].get("tags", [])) & {
+                "exercise",
+                "solution",
+            }:
+                said = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+                mark = {"stub": exercises.NOT_YET, "solution": exercises.RIGHT}[kind]
+                line = f"{exercises.MARKS[mark]} {number.replace('-', '.')}: "
+                assert line in said and "✗" not in said, f"{path.stem}: {cell['id']} says {said!r}"
+
+
 def test_every_chapter_became_a_page_and_every_picture_has_words(built):
     shown = pages(built)
     assert {path.stem for path in CHAPTERS} | {"index"} <= set(shown)
@@ -246,6 +354,24 @@ def test_pages_need_no_other_computer(built):
     for name, page in pages(built).items():
         foreign = [address for address in page.loads if re.match(r"(https?:)?//", address)]
         assert not foreign, f"{name} loads {foreign}"
+
+
+def test_links_lead_somewhere(built):
+    """Inside the book to a page and a place on it that are there, outside to a well-formed address."""
+    html = built / "_build" / "html"
+    files = {path: Page(path) for path in html.rglob("*.html")}
+    for path, page in files.items():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme:
+                assert parts.scheme in ("https", "mailto"), f"{path.name}: {link}"
+                assert parts.scheme == "mailto" or re.fullmatch(r"[\w-]+(\.[\w-]+)+", parts.netloc), link
+                assert not re.search(r"\s", link), f"{path.name}: {link}"
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            assert target.exists() and target.is_relative_to(html.resolve()), f"{path.name} links to {link}"
+            if parts.fragment and target in files:
+                assert unquote(parts.fragment) in files[target].anchors, f"{path.name} links to {link}"
 
 
 def test_chapters_have_their_buttons(built):

@@ -15,7 +15,8 @@ from strm import cli
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-MEASURING = (README, ROOT / "data" / "weights" / "README.md")
+PAGES = sorted((ROOT / "book").glob("*.md"))
+MEASURING = (README, ROOT / "data" / "weights" / "README.md", *PAGES)
 MEASURED = re.compile(r"(<!--= (\S+) (\S+) (\S+) -->).*?(<!--/-->)")
 
 
@@ -39,10 +40,17 @@ def filled(text: str) -> str:
     return MEASURED.sub(measured, text)
 
 
-@pytest.mark.parametrize("path", MEASURING, ids=["README", "card of the weights"])
+@pytest.mark.parametrize("path", MEASURING, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_numbers_are_the_results_files_own(path):
     text = path.read_text("utf-8")
     assert filled(text) == text, "run `python tests/test_readme.py` and look at what changed"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_the_books_pages_claim_no_score_of_their_own(path):
+    """What stands between the comments is a results file's; nothing else may look measured."""
+    text = re.sub(r"```.*?```|`[^`]*`", " ", MEASURED.sub(" ", path.read_text("utf-8")), flags=re.DOTALL)
+    assert not re.findall(r".*(?:\d\s?%|\b0\.\d{2,}).*", text)
 
 
 def test_a_number_that_parts_from_its_file_is_found():
