@@ -68,11 +68,13 @@ def show_settling(
     below = figure.add_subplot(grid[1, 1])
     below.bar(range(updates), change, 0.75, color=BLUE, label=words["z"])
     below.set_xticks(range(updates), range(1, updates + 1), fontsize=9)
-    below.set(xlabel=words["update"], xlim=(-0.5, updates - 0.3))
+    below.set(xlabel=words["update"], xlim=(-0.5, updates - 0.5))
     below.set_ylabel(words["change"], fontsize=10)
     n = updates // cycles
     ends = np.arange(1, cycles + 1) * n - 0.5
-    below.scatter(ends, steps, s=45, color=ORANGE, edgecolors=INK, marker="D", label=words["y"], zorder=4)
+    below.scatter(
+        ends, steps, s=45, color=ORANGE, edgecolors=INK, marker="D", label=words["y"], zorder=4, clip_on=False
+    )
     below.legend(fontsize=9, ncols=2, frameon=False, loc="upper right")
     for cycle, answer in enumerate(answers):
         above.text((cycle + 0.5) * n - 0.5, -2, answer, fontsize=10, ha="center", va="bottom")
