@@ -10,6 +10,7 @@ from strm.figures.claims import (
 )
 from strm.figures.hands import draw_hand, show_hands
 from strm.figures.letters import hand_to_letter, show_confusions
+from strm.figures.maps import show_map, show_slot
 from strm.figures.movement import show_movement
 from strm.figures.paper import (
     BLUE,
@@ -68,6 +69,7 @@ __all__ = [
     "show_intervals",
     "show_letters",
     "show_loop",
+    "show_map",
     "show_movement",
     "show_path",
     "show_people",
@@ -77,6 +79,7 @@ __all__ = [
     "show_ribbon",
     "show_seeds",
     "show_settling",
+    "show_slot",
     "show_strangers",
     "show_truth",
     "show_turned",

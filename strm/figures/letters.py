@@ -12,19 +12,27 @@ from strm.figures.hands import draw_hand
 from strm.figures.paper import INK, STYLE
 
 
-def show_confusions(true: Sequence[str], read: Sequence[str], classes: Sequence[str]):
-    """Show how often each true letter (a row) is read as which (a column), and return the figure."""
+def show_confusions(
+    true: Sequence[str], read: Sequence[str], classes: Sequence[str], labels: tuple[str, str, str]
+):
+    """Show how often each true letter (a row) is read as which (a column), and return the figure.
+
+    labels: of the columns, of the rows, of the shade (the share of the row). What never happens stays white.
+    """
+    import seaborn  # half a second that only this figure needs
+
     index = {label: i for i, label in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)))
     for t, r in zip(true, read, strict=True):
         counts[index[t], index[r]] += 1
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure, ax = plt.subplots(figsize=(6, 5.2))
-    shown = ax.imshow(share, cmap="cividis", vmin=0, vmax=1)
-    ax.set_xticks(range(len(classes)), classes, fontsize=9)
-    ax.set_yticks(range(len(classes)), classes, fontsize=9)
-    ax.set(xlabel="read as", ylabel="true letter")
-    figure.colorbar(shown, ax=ax, label="share of the letter's photos", shrink=0.85)
+    figure, ax = plt.subplots(figsize=(6.4, 5.6))
+    bar = {"label": labels[2], "shrink": 0.8}
+    look = {"cmap": "cividis_r", "vmin": 0, "vmax": 1, "linewidths": 0.4, "linecolor": "#e6e8ec"}
+    names = {"xticklabels": classes, "yticklabels": classes}
+    seaborn.heatmap(share, mask=share == 0, square=True, ax=ax, cbar_kws=bar, **look, **names)
+    ax.tick_params(length=0, labelsize=9, labelrotation=0)
+    ax.set(xlabel=labels[0], ylabel=labels[1])
     return figure
 
 
