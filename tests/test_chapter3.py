@@ -113,12 +113,14 @@ def test_between_the_rounds_the_gradient_is_cut(chapter):
     assert net.remember.weight.grad.abs().max() > 0, "but what was carried is read"
 
 
-def test_thinking_on_starts_as_a_single_look_does(chapter):
-    chapter["judge_x"], chapter["judge_y"] = some_hands(40)
-    net = some_net(T=2)
-    right = chapter["thinking_on"](net, rounds=3)
-    alone = [(a.argmax(-1) == chapter["judge_y"]).float().mean() for a in net(chapter["judge_x"], None, True)]
-    assert right.shape == (6,) and np.allclose(right[:2], alone)
+def test_thinking_on_takes_up_its_own_thoughts(chapter):
+    x, y = chapter["judge_x"], chapter["judge_y"] = some_hands(40)
+    net, state, rounds = some_net(T=2), None, []
+    for _ in range(2):
+        logits, state = net(x, state, return_all_outputs=True, return_state=True)
+        rounds += [(a.argmax(-1) == y).float().mean() for a in logits]
+    assert np.allclose(chapter["thinking_on"](net, rounds=2), rounds)
+    assert rounds[2:] != rounds[:2], "nothing was taken up: this test would prove nothing"
 
 
 def test_the_moving_average_is_the_trainers(chapter):
@@ -150,6 +152,12 @@ def test_halting_is_that_of_the_probes(chapter):
         assert cycles.mean() == pytest.approx(row["cycles"])
         assert (letters == np.arange(60) % 5).mean() == pytest.approx(row["accuracy"])
     assert len(spent) > 2, "nobody stopped in between: this test would prove nothing"
+
+
+def test_with_q_of_one_nobody_stops_early(chapter):
+    certain = np.broadcast_to([1.0, 0.0], (3, 2, 2))
+    assert chapter["halt"](certain, 1)[1].tolist() == [3, 3]
+    assert chapter["halt"](certain, 0.99)[1].tolist() == [1, 1]
 
 
 def test_enough_is_the_fewest_cycles_that_lose_little(chapter):
