@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from strm import __version__, book_cli, extract_cli, studio_cli
+from strm import __version__, book_cli, demo_cli, extract_cli, studio_cli
 from strm.arguments import Add, amount, count, rate, share
 from strm.files import UserError
 
@@ -157,18 +157,6 @@ def _export(args: argparse.Namespace) -> None:
     run(args.model, args.out_dir, args.int8)
 
 
-def _add_live(add: Add) -> None:
-    parser = add("live", "build the page that reads a hand in the browser, from files of its own only", _live)
-    parser.add_argument("what", choices=["build"])
-    parser.add_argument("--out_dir", default="outputs/live", metavar="DIR", help="where (outputs/live)")
-
-
-def _live(args: argparse.Namespace) -> None:
-    from strm.live import build
-
-    build(args.out_dir)
-
-
 def _add_bench(add: Add) -> None:
     parser = add("bench", "time and memory of the model beside its rivals, v1 and the detector", _bench)
     _add_model(parser, None)
@@ -204,7 +192,8 @@ COMMANDS = (
     _add_compare,
     _add_read,
     _add_export,
-    _add_live,
+    demo_cli.add_demo,
+    demo_cli.add_live,
     _add_bench,
     book_cli.add_book,
 )

@@ -71,7 +71,10 @@ class Speller:
         return replaced
 
     def space(self) -> None:
-        self.text += " "
+        self.write(" ")
+
+    def write(self, words: str) -> None:
+        self.text += words
         self.keep()
 
     def backspace(self) -> None:

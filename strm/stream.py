@@ -186,6 +186,10 @@ class Recognizer:
     def space(self) -> None:
         self._speller.space()
 
+    def write(self, words: str) -> None:
+        """Add words to the text as they are, such as a suggestion that was taken."""
+        self._speller.write(words)
+
     def backspace(self) -> None:
         self._speller.backspace()
 

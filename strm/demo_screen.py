@@ -1,0 +1,77 @@
+"""What the window of `strm demo` shows: the hand, the letter, the text, the keys, and where time goes."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from strm.read import BONE, FINGERS, INK, JOINT, PALM, PAPER
+
+if TYPE_CHECKING:
+    from strm.demo import Demo
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+KEYS = "Q quit  M mirror  R reset  S skeleton  Space word  Backspace delete  C clear"
+RECORD_KEYS = "Enter and a letter: record a clip of it; Enter again: end it"
+LETTER_SIZE, LINE = 0.16, 0.045  # of the picture's height
+LOWEST = 720
+
+
+def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
+    """Return a copy of a picture [H, W, 3] BGR with everything drawn over it, at least LOWEST pixels high."""
+    grow = max(1.0, LOWEST / picture.shape[0])  # words in a small picture cannot be read
+    picture = cv2.resize(picture, None, fx=grow, fy=grow, interpolation=cv2.INTER_LINEAR)
+    height, width = picture.shape[:2]
+    if demo.skeleton and demo.hand is not None:
+        _skeleton(picture, demo.hand.points)
+    if demo.mirror:  # after the skeleton, before the words: nobody reads mirrored words
+        picture = np.ascontiguousarray(picture[:, ::-1])
+    line = LINE * height
+    reading = demo.reading
+    if reading is not None and demo.hand is not None:
+        _write(picture, reading.letter or "-", (line, LETTER_SIZE * height), LETTER_SIZE * height)
+        for i, (name, share) in enumerate(reading.top3):
+            where = (line, (LETTER_SIZE + 0.02) * height + (i + 1) * line)
+            _write(picture, f"{name} {share:.0%}", where, 0.8 * line)
+    text = demo.recognizer.text
+    _write(picture, f"{text}_", (line, height - 2.6 * line), 1.4 * line)
+    if demo.offered:
+        words = "  ".join(f"{i}: {word}" for i, word in enumerate(demo.offered, 1))
+        _write(picture, f"Meant? {words}", (line, height - 4.4 * line), line)
+    recorder = demo.recorder
+    if recorder is not None and recorder.label is not None:
+        cv2.circle(
+            picture, (round(width - 1.5 * line), round(1.5 * line)), round(0.5 * line), (60, 60, 230), -1
+        )
+        _write(picture, recorder.label, (width - 4 * line, 2 * line), line)
+    times = "  ".join(f"{stage} {ms:.0f} ms" for stage, ms in demo.milliseconds().items())
+    said = [KEYS, RECORD_KEYS] if recorder is not None else [KEYS]
+    for i, words in enumerate([*said[::-1], f"{times}   {demo.message}"]):
+        _write(picture, words, (line, height - (0.4 + 0.75 * i) * line), 0.6 * line)
+    return picture
+
+
+def _skeleton(picture: np.ndarray, hand: np.ndarray) -> None:
+    height, width = picture.shape[:2]
+    points = np.rint(hand[:, :2] * [width, height]).astype(int)
+    thick = max(1, height // 240)
+    for chain in (PALM, *FINGERS):
+        cv2.polylines(picture, [points[list(chain)]], False, BONE[::-1], thick, cv2.LINE_AA)
+    for point in points:
+        cv2.circle(picture, point.tolist(), 2 * thick, JOINT[::-1], -1, cv2.LINE_AA)
+
+
+def _write(picture: np.ndarray, words: str, where: tuple[float, float], size: float) -> None:
+    """Write on any background: light letters with a dark edge. size: of a capital, in pixels."""
+    # OpenCV's letters are ASCII: an accent is left out rather than shown as a question mark.
+    words = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    scale, thick = size / 30, max(1, round(size / 14))
+    x, y = round(where[0]), round(where[1])
+    edge = max(1, round(size / 20))
+    around = [(x + i * edge, y + j * edge) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    # The edge is the same letters moved a little: thicker ones would be wider in some versions of OpenCV.
+    for corner, colour in [*((corner, PAPER) for corner in around), ((x, y), INK)]:
+        cv2.putText(picture, words, corner, FONT, scale, colour, thick, cv2.LINE_AA)
