@@ -46,9 +46,9 @@ def run(
     A chapter that has not changed since it last ran, nor the package or its data, is not executed
     again, unless `force` or `only` asks for it. only: names of the chapters to execute; then the others
     keep what they last showed. serve: a port of this machine at which to show the pages afterwards.
-    fast: a smoke run, in OUT_DIR/fast, so that nothing of it is taken for the book: chapters find
-    STRM_FAST in their environment, and may train for a few steps only. student: write the students'
-    notebooks to OUT_DIR/student, and do nothing else. pdf: print the pages to OUT_DIR/book.pdf as well.
+    fast: a smoke run with less data and fewer epochs (book/fast.json says where), in OUT_DIR/fast, so that
+    nothing of it is taken for the book. student: write the students' notebooks to OUT_DIR/student, and do
+    nothing else. pdf: print the pages to OUT_DIR/book.pdf as well.
     Raises UserError if a chapter stops, or Jupyter Book has any warning.
     """
     if not (root / "_toc.yml").exists():
@@ -73,7 +73,7 @@ def run(
             wanted.append(chapter)
         else:
             console.print(f"{chapter.page}: not executed again")
-    book_run.execute(wanted, fast, console)
+    book_run.execute(wanted, console)
     began = time.perf_counter()
     index = _render(root, out, found, fast)
     console.print(f"The pages: rendered in {time.perf_counter() - began:.0f} s")

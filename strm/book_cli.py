@@ -18,8 +18,8 @@ def add_book(add: Add) -> None:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="a smoke run in DIR/fast: chapters find STRM_FAST in their environment and may train for a few "
-        "steps only, and every page says so",
+        help="a smoke run in DIR/fast, with less data and fewer epochs (book/fast.json says where); "
+        "every page says so",
     )
     parser.add_argument(
         "--student",

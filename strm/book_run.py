@@ -2,11 +2,12 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
@@ -27,6 +28,7 @@ class Chapter:
     executed: Path
     log: Path
     state: str  # a hash of all that it depends on
+    shorter: dict[str, dict[str, str]] = field(default_factory=dict)  # a fast run: by cell, what for what
 
     @property
     def stamp(self) -> Path:
@@ -49,17 +51,23 @@ class Chapter:
 
 
 def chapters(root: Path, pages: list[str], out: Path, fast: bool = False) -> list[Chapter]:
-    """Return the chapters among the pages. Each depends on itself, the package, its data and the versions."""
+    """Return the chapters among the pages. Each depends on itself, the package, its data and the versions.
+
+    fast: for a smoke run, with what book/fast.json writes into them in place of what.
+    """
     shared = [path for folder in ("strm", "data") for path in root.glob(f"{folder}/**/*") if path.is_file()]
     shared = [path for path in [*shared, root / "requirements.txt"] if "__pycache__" not in path.parts]
-    fixed = digest(root, [path for path in shared if path.exists()]) + " fast" * fast
+    fixed = digest(root, [path for path in shared if path.exists()])
+    file = root / "book" / "fast.json"
+    shorter = json.loads(file.read_text("utf-8")) if fast and file.exists() else {}
     found = []
     for page in pages:
         source = root / f"{page}.ipynb"
         if source.exists():
-            state = f"{digest(root, [source])} {fixed}"
+            own = shorter.get(source.stem, {})
+            state = f"{digest(root, [source])} {fixed}" + f" fast {json.dumps(own)}" * fast
             executed, log = out / "executed" / f"{page}.ipynb", out / "logs" / f"{source.stem}.log"
-            found.append(Chapter(page, source, executed, log, state))
+            found.append(Chapter(page, source, executed, log, state, own))
     return found
 
 
@@ -72,7 +80,7 @@ def digest(root: Path, files: list[Path]) -> str:
     return total.hexdigest()
 
 
-def execute(wanted: list[Chapter], fast: bool, console: Console) -> None:
+def execute(wanted: list[Chapter], console: Console) -> None:
     """Run the chapters from top to bottom. Those that reach their end are kept, whatever becomes of others.
 
     Raises UserError that names each chapter that stopped, and its cell.
@@ -86,7 +94,7 @@ def execute(wanted: list[Chapter], fast: bool, console: Console) -> None:
                 while waiting and len(running) < _together():
                     chapter = waiting.pop(0)
                     task = progress.add_task(f"{chapter.page}: executing")
-                    running[_start(chapter, fast)] = (chapter, task, time.perf_counter())
+                    running[_start(chapter)] = (chapter, task, time.perf_counter())
                 time.sleep(0.1)
                 for process in [process for process in running if process.poll() is not None]:
                     chapter, task, began = running.pop(process)
@@ -116,26 +124,42 @@ def _running(chapter: Chapter) -> Path:
     return chapter.executed.with_name(f".{chapter.name}.{os.getpid()}.ipynb")
 
 
-def _start(chapter: Chapter, fast: bool) -> subprocess.Popen:
+def _start(chapter: Chapter) -> subprocess.Popen:
     """Start Papermill on one chapter, and return its process."""
     chapter.stamp.unlink(missing_ok=True)
     for path in (chapter.executed, chapter.log):
         path.parent.mkdir(parents=True, exist_ok=True)
+    source = chapter.source
+    if chapter.shorter:
+        source = chapter.log.with_suffix(".fast.ipynb")
+        nbformat.write(shortened(nbformat.read(chapter.source, as_version=4), chapter.shorter), source)
     options = ["--kernel", "python3", "--cwd", str(chapter.source.parent), "--no-progress-bar"]
-    command = [sys.executable, "-m", "papermill", *options, str(chapter.source), str(_running(chapter))]
+    command = [sys.executable, "-m", "papermill", *options, str(source), str(_running(chapter))]
     with open(chapter.log, "wb") as log:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment(fast)
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()
         )
 
 
-def _environment(fast: bool) -> dict[str, str]:
+def shortened(notebook: nbformat.NotebookNode, shorter: dict[str, dict[str, str]]) -> nbformat.NotebookNode:
+    """Return the notebook with other words in its cells: fewer epochs, fewer people."""
+    cells = {cell.id: cell for cell in notebook.cells}
+    for name, words in shorter.items():
+        for old, new in words.items():
+            if name not in cells or old not in cells[name].source:
+                raise UserError(f"book/fast.json: there is no cell {name!r} with {old!r}.")
+            cells[name].source = cells[name].source.replace(old, new)
+    return notebook
+
+
+def _environment() -> dict[str, str]:
     # A chapter's nets are small: threads would wait for each other, for minutes if the computer has other
     # work. Who has set a number of threads keeps it.
     quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    changes = {"PYTHONUTF8": "1"} | ({"STRM_FAST": "1"} if fast else {})
-    kept = {name: value for name, value in os.environ.items() if name not in ("STRM_FAST", "MPLBACKEND")}
-    return quiet | kept | changes
+    kept = {
+        name: value for name, value in os.environ.items() if name != "MPLBACKEND"
+    }  # figures go into cells
+    return quiet | kept | {"PYTHONUTF8": "1"}
 
 
 def _keep(chapter: Chapter) -> None:

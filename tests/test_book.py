@@ -180,6 +180,34 @@ class TestNotebook:
             assert not (installs and re.search(r"\b(torch|numpy)\b", source(cell))), "leave theirs alone"
 
 
+def test_a_fast_run_finds_what_it_shortens(tmp_path):
+    found = book_run.chapters(ROOT, book.chapters(ROOT), tmp_path, fast=True)
+    assert {chapter.name for chapter in found if chapter.shorter}, "no chapter is any shorter"
+    for chapter in found:
+        book_run.shortened(nbformat.read(chapter.source, as_version=4), chapter.shorter)
+
+
+def test_labels_are_told_apart_and_what_is_cited_is_there():
+    """Two figures of one name, in two chapters even, or a reference to nothing, would stop the build."""
+    names, cited = [], set()
+    for path in CHAPTERS:
+        for cell in read(path)["cells"]:
+            names.append(cell["metadata"].get("mystnb", {}).get("figure", {}).get("name"))
+            if cell["cell_type"] == "markdown":
+                names += re.findall(r"^:label: (\S+)|^\(([\w-]+)\)=$", source(cell), re.MULTILINE)
+                cited |= {
+                    key.strip()
+                    for keys in re.findall(r"\{cite:\w+\}`([^`]+)`", source(cell))
+                    for key in keys.split(",")
+                }
+    names = [name if isinstance(name, str) else "".join(name) for name in names if name]
+    assert not {name for name in names if names.count(name) > 1}
+    known = set(
+        re.findall(r"^@\w+\{([^,]+),", (ROOT / "book" / "references.bib").read_text("utf-8"), re.MULTILINE)
+    )
+    assert not cited - known
+
+
 def test_there_is_a_chapter_and_the_contents_name_them_all():
     assert CHAPTERS
     named = [Path(page).name for page in book.chapters(ROOT)]
@@ -248,7 +276,7 @@ def test_a_chapter_runs_alone_in_an_empty_folder(path, kind, repository, tmp_pat
     alone = tmp_path / "alone" / path.name
     nbformat.write(notebook, alone)
     chapter = book_run.Chapter(path.stem, alone, tmp_path / "run" / path.name, tmp_path / "log", "")
-    book_run.execute([chapter], False, Console(quiet=True))
+    book_run.execute([chapter], Console(quiet=True))
     where = source({"source": code_cells(read(chapter.executed))[-1]["outputs"][0]["text"]}).strip()
     assert Path(where).resolve().is_relative_to((tmp_path / "alone").resolve()), "it ran another package"
 

@@ -226,28 +226,26 @@ def test_ctrl_c_loses_nothing_that_was_finished(tmp_path):
     assert sorted(path.name for path in finished.parent.iterdir()) == ["01_one.ipynb", "01_one.sha256"]
 
 
-def test_a_fast_run_is_never_the_book(tmp_path, monkeypatch):
-    monkeypatch.setenv("STRM_FAST", "left by somebody")
-    code = "import os\nprint('fast:', os.environ.get('STRM_FAST'))"
-    root, out = mini_book(tmp_path / "root", code), tmp_path / "out"
+def test_a_fast_run_is_never_the_book(tmp_path):
+    root, out = mini_book(tmp_path / "root", "epochs = 50\nprint(f'{epochs} epochs')"), tmp_path / "out"
+    (root / "book" / "fast.json").write_text('{"01_one": {"the-cell": {"epochs = 50": "epochs = 2"}}}')
 
-    def shown(folder: Path) -> str:
+    def epochs(folder: Path) -> int:
         executed = (folder / "executed" / "book" / "01_one.ipynb").read_text("utf-8")
-        said = re.search(r"fast: (\w+)", executed.replace("fast:'", ""))[1]
         page = (folder / "_build" / "html" / "book" / "01_one.html").read_text("utf-8")
-        assert ("A fast run" in page) == (said == "1")
+        said = int(re.search(r"(\d+) epochs", executed)[1])
+        assert ("A fast run" in page) == (said == 2), "it says so on its pages"
         return said
 
     book.run(out, root=root, fast=True)
-    assert shown(out / "fast") == "1" and not (out / "_build").exists() and not (out / "executed").exists()
+    assert epochs(out / "fast") == 2 and not (out / "_build").exists() and not (out / "executed").exists()
     book.run(out, root=root)
-    assert shown(out) == "None" and shown(out / "fast") == "1"
-    there = {
-        chapter.state
-        for kind in (False, True)
-        for chapter in book_run.chapters(root, ["book/01_one"], out, kind)
-    }
-    assert len(there) == 2, "even moved into the book's folder, a fast run would be run again"
+    assert epochs(out) == 50 and epochs(out / "fast") == 2
+    both = [book_run.chapters(root, ["book/01_one"], out, kind)[0].state for kind in (False, True)]
+    assert both[0] != both[1], "even in the book's own folder, a fast run would be run again"
+    (root / "book" / "fast.json").write_text('{"01_one": {"the-cell": {"epochs = 60": "epochs = 2"}}}')
+    with pytest.raises(UserError, match=r"no cell 'the-cell' with 'epochs = 60'"):
+        book.run(out, root=root, fast=True)
 
 
 # A class
@@ -267,7 +265,7 @@ def test_students_get_no_solution_and_a_notebook_that_runs(tmp_path, capsys):
     assert "42" not in written.read_text("utf-8") and "Ellipsis" not in written.read_text("utf-8")
 
     chapter = book_run.Chapter("01_one", written, tmp_path / "run" / "01_one.ipynb", tmp_path / "log", "")
-    book_run.execute([chapter], False, Console(quiet=True))
+    book_run.execute([chapter], Console(quiet=True))
     assert "Ellipsis" in chapter.executed.read_text("utf-8")
 
 

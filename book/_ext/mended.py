@@ -51,7 +51,7 @@ def mend(pages):
 
 def mend_pages(app, exception):
     if exception is None and app.builder.format == "html":
-        paths = sorted(Path(app.outdir).rglob("*.html"))
+        paths = [path for path in sorted(Path(app.outdir).rglob("*.html")) if "_static" not in path.parts]
         for path, page in zip(paths, mend([path.read_text("utf-8") for path in paths]), strict=True):
             path.write_text(page, "utf-8", newline="\n")
 
