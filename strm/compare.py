@@ -88,7 +88,7 @@ def photos_table(seeds: int, workers: int) -> dict[str, Any]:
     out: dict[str, Any] = {"settings": asdict(PHOTOS), "seeds": seeds, "nets": {}}
     for net, who in judged.items():
         one: dict[str, Any] = {"parameters": results[net, AUTHORS[0], 0]["parameters"]}
-        for measure in ("accuracy", "letter_mean"):
+        for measure in ("accuracy", "macro_f1", "letter_mean"):
             rows = {a: [results[net, a, s][measure] for s in range(seeds)] for a in who}
             one[measure] = {a: spread(values) for a, values in rows.items()}
             means = [float(np.mean([rows[a][s] for a in AUTHORS])) for s in range(seeds)]
