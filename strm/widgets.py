@@ -39,13 +39,10 @@ class Words:
     text: str = "text so far"
     nothing: str = "no letter"
     no_hand: str = "no hand"
-    seconds: str = "s"
     picture: str = "The hand at {seconds:.1f} s; read: {letter}."
     inside: str = "What goes on inside, over time."
     read: str = "What is read, over time."
-    static: str = (
-        "The player needs a running notebook: open this chapter in Jupyter or Colab and run this cell."
-    )
+    static: str = "To play it, run this cell in Jupyter or Colab."
 
 
 def live() -> bool:
