@@ -362,6 +362,14 @@ def test_stubs_are_not_answered_yet_and_solutions_are_right(built):
                 assert line in said and "✗" not in said, f"{path.stem}: {cell['id']} says {said!r}"
 
 
+def test_exercises_keep_their_number_on_the_pages(built):
+    for path in CHAPTERS:
+        page = (built / "_build" / "html" / "book" / f"{path.stem}.html").read_text("utf-8")
+        for name in asked(read(path), "exercise"):
+            assert f'"caption-number">Exercise {name} <' in page, f"{path.stem}: {name}"
+            assert f"> Exercise {name}</a>" in page, f"{path.stem}: the solution to {name}"
+
+
 def test_every_chapter_became_a_page_and_every_picture_has_words(built):
     shown = pages(built)
     assert {path.stem for path in CHAPTERS} | {"index"} <= set(shown)

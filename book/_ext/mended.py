@@ -20,7 +20,7 @@ MENDED = (
 )
 EXERCISE = re.compile(
     r'(<div class="exercise admonition" id="([^"]+)">\s*<p class="admonition-title">'
-    r'<span class="caption-number">Exercise )\d+ (</span>.*?</p>\s*<section[^>]*>\s*<p>)'
+    r'<span class="caption-number">Exercise )[\d.]+ (</span>.*?</p>\s*<section[^>]*>\s*<p>)'
     r"<strong>(\d+\.\d+)</strong>\.?\s*",
     re.DOTALL,
 )
@@ -44,7 +44,7 @@ def mend(pages):
     numbers = {label: number for page in pages for _, label, _, number in EXERCISE.findall(page)}
     pages = [EXERCISE.sub(r"\1\4\3", page) for page in pages]
     for label, number in numbers.items():
-        reference = rf'(href="[^"]*#{re.escape(label)}"[^>]*>(?:<[^>]*>)*\s*Exercise )\d+'
+        reference = rf'(href="[^"]*#{re.escape(label)}"[^>]*>(?:<[^>]*>)*\s*Exercise )[\d.]+'
         pages = [re.sub(reference, rf"\g<1>{number}", page) for page in pages]
     return pages
 
