@@ -370,3 +370,29 @@ def test_what_the_pages_take_from_npm_is_pinned_and_brings_its_licence(wanted):
 
 def test_npm_comes_with_the_environment():
     assert re.fullmatch(rb"\d+\.\d+\.\d+\s*", book_vendor._npm("--version").stdout)
+
+
+# What the theme leaves undone
+
+
+def mended(*pages: str) -> list[str]:
+    space: dict = {}
+    exec((ROOT / "book" / "_ext" / "mended.py").read_text("utf-8"), space)
+    return space["mend"](list(pages))
+
+
+def test_an_exercise_is_called_what_its_text_calls_it():
+    page = """<div class="exercise admonition" id="ex-a">
+<p class="admonition-title"><span class="caption-number">Exercise 7 </span></p>
+<section id="exercise-content">
+<p><strong>2.1</strong> How many?</p>"""
+    solution = '<p>Solution to<a class="reference internal" href="#ex-a"> Exercise 7</a></p>'
+    elsewhere = '<a href="02.html#ex-a"><span>Exercise 7</span></a> <a href="#ex-b">Exercise 7</a>'
+    first, second = mended(page + solution, elsewhere)
+    assert "Exercise 2.1 </span>" in first and "<p>How many?</p>" in first and "> Exercise 2.1</a>" in first
+    assert second == '<a href="02.html#ex-a"><span>Exercise 2.1</span></a> <a href="#ex-b">Exercise 7</a>'
+
+
+def test_labels_do_not_hide_what_a_button_says():
+    (summary,) = mended('<summary aria-label="Toggle hidden content"><p>Show code</p></summary>')
+    assert summary == "<summary><p>Show code</p></summary>"
