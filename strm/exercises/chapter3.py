@@ -111,6 +111,8 @@ def settled(answer: Callable) -> str:
 @exercise("3.5")
 def cut(answer: Any) -> str:
     """Through how many updates the gradient travels, with the cut and without."""
+    if any(number is ... for number in answer):
+        return NOT_YET
     known = {
         RIGHT: (6, 18),
         "swapped": (18, 6),

@@ -30,7 +30,7 @@ def show_answers(
     figure, axes = plt.subplots(
         len(hands),
         cycles + 1,
-        figsize=(1.25 * (cycles + 1) + 0.4, 1.55 * len(hands)),
+        figsize=(1.1 * (cycles + 1) + 0.4, 1.55 * len(hands)),
         squeeze=False,
         width_ratios=[1.25] + [1] * cycles,
     )
@@ -38,7 +38,7 @@ def show_answers(
         draw_hand(axes[row, 0], hand, size=7)
         # The panel keeps its width, so that titles stand in one line.
         axes[row, 0].set_aspect("equal", adjustable="datalim")
-        axes[row, 0].set_title(f"{letter}: {note}" if note else letter, fontsize=10, loc="left")
+        axes[row, 0].set_title(f"{letter}: {note}" if note else letter, fontsize=11, loc="left")
         for cycle, ax in enumerate(axes[row, 1:]):
             p = probabilities[cycle, row]
             order = np.argsort(p)[::-1][:best]
@@ -47,14 +47,14 @@ def show_answers(
             places = np.arange(best)[::-1]
             colours = [letter_colour(name) for name in names]
             ax.barh(places, p[order], 0.72, color=colours, edgecolor=INK, linewidth=frames)
-            ax.set_yticks(places, names, fontsize=11)
+            ax.set_yticks(places, names, fontsize=13)
             for label, name in zip(ax.get_yticklabels(), names, strict=True):
                 label.set_fontweight("bold" if name == letter else "normal")
             ax.set(xlim=(0, 1.05), xticks=[])
             ax.tick_params(length=0)
             ax.spines["bottom"].set_visible(False)
             if row == 0:
-                ax.set_title(columns[cycle], fontsize=10)
+                ax.set_title(columns[cycle], fontsize=11)
     return figure
 
 
