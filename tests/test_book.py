@@ -366,7 +366,7 @@ def test_exercises_keep_their_number_on_the_pages(built):
     for path in CHAPTERS:
         page = (built / "_build" / "html" / "book" / f"{path.stem}.html").read_text("utf-8")
         for name in asked(read(path), "exercise"):
-            assert f'"caption-number">Exercise {name} <' in page, f"{path.stem}: {name}"
+            assert f'"caption-number">Exercise {name}<' in page, f"{path.stem}: {name}"
             assert f"> Exercise {name}</a>" in page, f"{path.stem}: the solution to {name}"
 
 

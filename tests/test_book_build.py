@@ -389,7 +389,7 @@ def test_an_exercise_is_called_what_its_text_calls_it():
     solution = '<p>Solution to<a class="reference internal" href="#ex-a"> Exercise 7</a></p>'
     elsewhere = '<a href="02.html#ex-a"><span>Exercise 7</span></a> <a href="#ex-b">Exercise 7</a>'
     first, second = mended(page + solution, elsewhere)
-    assert "Exercise 2.1 </span>" in first and "<p>How many?</p>" in first and "> Exercise 2.1</a>" in first
+    assert "Exercise 2.1</span>" in first and "<p>How many?</p>" in first and "> Exercise 2.1</a>" in first
     assert second == '<a href="02.html#ex-a"><span>Exercise 2.1</span></a> <a href="#ex-b">Exercise 7</a>'
 
 
