@@ -6,10 +6,15 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import yaml
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace
+
+from strm.alphabet import ASL
+from strm.figures.alphabet import framed, show_alphabet
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
@@ -186,6 +191,28 @@ def test_the_review_form_takes_writing_and_signing_and_demands_neither():
         # GitHub refuses an unquoted Yes or No in a dropdown: YAML reads them as true and false.
         assert all(isinstance(option, str if field["type"] == "dropdown" else dict) for option in options)
     assert f"({ADDRESS}/issues/new?template=review.yml)" in prose(BOOK / "fingerspelling.md")
+
+
+def test_the_alphabet_to_review_hides_nothing(monkeypatch):
+    """Hands and paths are wholly in the picture; who moves has a path, from its dot to its arrow."""
+    monkeypatch.setattr("strm.figures.alphabet.LARGE", 0.0)  # the first that is inside will do here
+    letters = ["F", *ASL.moving]
+    drawn = [framed(letter, ASL.letters.index(letter)) for letter in letters]
+    for portrait in drawn:
+        shown = [portrait.render.points[:, :2], *([] if portrait.path is None else [portrait.path])]
+        assert all(points.min() > 0.04 and points.max() < 0.96 for points in shown)
+        assert portrait.render.handedness == "Right"
+    figure = show_alphabet(drawn, letters)
+    assert [ax.get_title() for ax in figure.axes] == letters
+    for ax, portrait, letter in zip(figure.axes, drawn, letters, strict=True):
+        assert bool(ax.lines) == (letter in ASL.moving)
+        if ax.lines:
+            size = len(portrait.render.image)
+            np.testing.assert_allclose(ax.lines[1].get_xydata(), portrait.path * size)
+            np.testing.assert_allclose(ax.lines[2].get_xydata(), portrait.path[:1] * size)
+            (arrow,) = ax.texts
+            np.testing.assert_allclose(arrow.xy, portrait.path[-1] * size)
+    plt.close(figure)
 
 
 def test_the_sets_that_are_named_are_those_that_the_weights_learned_from():
