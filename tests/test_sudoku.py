@@ -47,6 +47,14 @@ def test_waves_are_counted_as_one_would_by_hand():
     assert sudoku.waves(np.zeros((1, 16), int)).tolist() == [-1], "nothing to begin with"
 
 
+def test_a_cell_that_no_number_fits_stays_empty():
+    against_itself = np.zeros((1, 16), int)
+    against_itself[0, [1, 2, 3, 4]] = 2, 3, 4, 1
+    assert sudoku.wave(against_itself)[0, 0] == 0
+    against_itself[0, 4] = 0
+    assert sudoku.wave(against_itself)[0, 0] == 1
+
+
 def test_a_wave_less_leaves_a_hole():
     """As many waves as it says fill a puzzle: each wave is played here cell by cell."""
     rng = np.random.default_rng(1)
