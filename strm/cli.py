@@ -93,7 +93,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _add_compare(add: Add) -> None:
-    parser = add("compare", "make the tables of data/results (needs STRM_REAL_DATA)", _compare)
+    parser = add("compare", "make the tables of data/results (all but memory need STRM_REAL_DATA)", _compare)
     parser.add_argument(
         "what",
         nargs="?",
