@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 
 from strm import exercises, figures
 from strm.alphabet import ASL
@@ -273,12 +274,14 @@ def test_a_replaced_letter_is_told():
 
 
 def test_a_paths_labels_stay_clear_of_each_other():
-    xy = np.concatenate([np.zeros((4, 2)), np.ones((4, 2)) * 0.01, [[5, 5]]])
-    _, ax = plt.subplots()
-    figures.show_path(ax, xy, list("AAAABBBBC"))
-    places = {text.get_text(): np.array(text.get_position()) + 0 for text in ax.texts}
-    assert set(places) == {"A", "B", "C"}
-    assert np.linalg.norm(places["A"] - places["B"]) > 10  # points, from places that are nearly the same
+    xy = np.concatenate([np.zeros((12, 2)), [[5, 5]]])
+    figure, ax = plt.subplots()
+    figures.show_path(ax, xy, [*"AABBCCDDEEFF", ASL.nothing])
+    figure.canvas.draw()
+    boxes = [Text.get_window_extent(text) for text in ax.texts]  # without the line to it
+    assert [text.get_text() for text in ax.texts] == list("ABCDEF")
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:i]), "two names in one place"
 
 
 def test_a_turned_setting_shows_the_middle_and_nine_tenths():
