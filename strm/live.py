@@ -17,10 +17,11 @@ from rich.console import Console
 
 from strm import book_vendor
 from strm.bundle import WEIGHTS, Bundle, load
+from strm.data import COORDINATES, read_table
 from strm.files import UserError, replacing
 from strm.handmodel import model_bundle
 from strm.landmarks import Hand, HandDetector
-from strm.studio.ship import FOLDER
+from strm.studio.ship import FOLDER, KEPT
 
 SOURCE = Path(__file__).parents[1] / "book" / "_static" / "live"
 MODEL_FILE, WEIGHTS_FILE, LIST_FILE = "model.json", "weights.bin", "files.json"
@@ -44,6 +45,7 @@ def build(out_dir: str | Path = "outputs/live", source: Path = SOURCE) -> None:
         path.write_bytes(model_bundle())
     _write_licences(out / "vendor")
     write_clips(out / "clip")
+    write_hands(out / "hands.json")
     shutil.copytree(FOLDER / "stills", out / "letters", dirs_exist_ok=True)
     _write_list(out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
@@ -98,6 +100,19 @@ def write_clips(folder: Path) -> None:
     _write_json(folder / "clips.json", {"sheet": sheet_of, "clips": clips})
 
 
+def write_hands(path: Path) -> None:
+    """Write one photo's landmarks of each letter, by drawn people whom no training saw, for figures."""
+    photos = read_table(FOLDER / "photos.csv.gz")
+    judges = photos[photos["signer"].str.startswith(KEPT)]
+    hands = []
+    for letter, rows in judges.groupby("label"):
+        row = rows.iloc[len(rows) // 2]
+        points = [round(float(v), 6) for v in row[COORDINATES]]
+        size = {"width": int(row["width"]), "height": int(row["height"])}
+        hands.append({"letter": letter, "points": points, **size, "side": row["handedness"]})
+    _write_json(path, hands)
+
+
 def _film(path: Path) -> tuple[list[np.ndarray], list[Hand | None], float]:
     """Return a video's pictures, what the detector finds in each, and its frames a second."""
     video = cv2.VideoCapture(str(path))
@@ -144,6 +159,6 @@ def _write_list(out: Path) -> None:
     _write_json(out / LIST_FILE, {"version": total.hexdigest()[:16], "files": ["./", *names]})
 
 
-def _write_json(path: Path, what: dict[str, Any]) -> None:
+def _write_json(path: Path, what: dict[str, Any] | list[dict[str, Any]]) -> None:
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(what, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The live page in a real browser: a camera that shows a rendered word, a recording, no camera, no network."""
+"""The live page in a real browser: a camera, a recording, neither, no network; figures to play with."""
 
 import http.server
 import json
@@ -6,16 +6,18 @@ import os
 import shutil
 import subprocess
 import threading
+import urllib.request
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from strm import book_vendor
 from strm.bundle import WEIGHTS, load
 from strm.files import UserError
-from strm.landmarks import Hand
+from strm.landmarks import Hand, normalise
 from strm.live import SOURCE, build
 from strm.stream import Recognizer
 
@@ -53,7 +55,9 @@ def site(tmp_path_factory):
 class Opened:
     """A page in a browser of its own, and everything that it asked for or complained of."""
 
-    def __init__(self, playwright, site: str, *flags: str, **context):
+    def __init__(
+        self, playwright, site: str, *flags: str, path: str = "/", ready: str = "strmSeen.ready", **context
+    ):
         self.site, self.asked, self.complaints = site, [], []
         launched = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         self.context = launched.new_context(**context)
@@ -61,8 +65,8 @@ class Opened:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", self._heard)
-        self.page.goto(site)
-        self.wait("strmSeen.ready")
+        self.page.goto(site + path)
+        self.wait(ready)
 
     def _heard(self, message):
         if message.text.startswith("INFO:"):  # MediaPipe says on the error stream what it computes with
@@ -182,7 +186,8 @@ def test_without_a_camera_the_recording_plays(opened):
 def test_a_refused_camera_is_told_in_a_sentence(opened):
     page = opened("--use-fake-device-for-media-stream", permissions=[])
     page.page.evaluate(
-        "() => { navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError')) }"
+        "() => { navigator.mediaDevices.getUserMedia = async () => {"
+        " throw new DOMException('', 'NotAllowedError') } }"
     )
     page.page.click("#camera")
     page.wait("document.getElementById('status').textContent.includes('allow it')")
@@ -215,27 +220,105 @@ def test_keys_edit_the_text_and_practice_counts(opened):
     page.is_clean()
 
 
+@pytest.fixture
+def figure(opened):
+    """Open one of the figures that a reader plays with."""
+    ready = "document.body.dataset.ready"
+    return lambda name, **context: opened(path=f"/play.html?figure={name}", ready=ready, **context)
+
+
+def set_slider(page: Opened, name: str, keys: str, times: int = 1) -> None:
+    page.page.focus(f"#{name}")
+    for _ in range(times):
+        page.page.keyboard.press(keys)
+
+
+def played(page: Opened) -> dict:
+    return page.page.evaluate("() => strmPlayed")
+
+
+def hand_of(site: str, number: int) -> torch.Tensor:
+    """A hand of the figures as the model reads it in Python."""
+    one = json.loads(urllib.request.urlopen(f"{site}/hands.json").read())[number]
+    points = np.array(one["points"], np.float32).reshape(21, 3)
+    x, _ = normalise(points, one["width"], one["height"], one["side"])
+    return torch.tensor(x)[None]
+
+
+def test_a_thought_settles_in_the_page_as_in_python(figure, site):
+    page = figure("settle")
+    page.page.select_option("#hand", "3")
+    set_slider(page, "cycles", "ArrowRight")
+    set_slider(page, "updates", "ArrowRight", 2)
+    told, model = played(page), load(WEIGHTS).model
+    model.T_deep, model.n_latent = model.T_deep + 1, model.n_latent + 2
+    with torch.inference_mode():
+        answers = model(hand_of(site, 3), return_all_outputs=True)
+    assert len(told["steps"]) == 1 + 3 * (4 + 1)
+    np.testing.assert_allclose(told["answers"], torch.cat(answers), atol=1e-3)
+    set_slider(page, "step", "End")
+    names, last = load(WEIGHTS).class_names, answers[-1][0]
+    best = names[int(last.argmax())]
+    share = f"{float(last.softmax(-1).max()):.0%}"
+    assert f"it would say {best}, {share}" in page.page.inner_text("#said")
+    assert "Cycle 3, y is written" in page.page.inner_text("#said")
+    page.is_clean()
+
+
+def test_the_answers_side_by_side_are_pythons(figure, site):
+    page = figure("answers")
+    page.page.select_option("#hand", "7")
+    model = load(WEIGHTS).model
+    with torch.inference_mode():
+        answers = model(hand_of(site, 7), return_all_outputs=True)
+    np.testing.assert_allclose(played(page)["answers"], torch.cat(answers), atol=1e-3)
+    assert page.page.locator("section").count() == len(answers)
+    page.is_clean()
+
+
+def test_a_word_is_scrubbed_by_keys_and_loses_its_moving_letters_without_the_state(figure):
+    page = figure("word")
+    assert played(page)["text"] == "JAZZ"
+    set_slider(page, "frame", "End")
+    assert page.page.inner_text(".text") == "JAZZ" and "Frame 173 of 173" in page.page.inner_text("#said")
+    set_slider(page, "frame", "Home")
+    assert page.page.inner_text(".text") == ""
+    page.page.focus("#stateful")
+    page.page.keyboard.press("Space")
+    assert played(page)["text"] != "JAZZ" and "J" not in played(page)["text"]
+    page.is_clean()
+
+
+def blocking(page: Opened, tmp_path: Path) -> list:
+    """What axe-core finds serious."""
+    book_vendor.unpack(Path(__file__).parent / "vendor.json", tmp_path)
+    page.page.evaluate((tmp_path / "axe-core" / "axe.min.js").read_text("utf-8"))
+    found = page.page.evaluate("() => axe.run()")["violations"]
+    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["settle", "answers", "word"])
+def test_nothing_stands_in_a_players_way(figure, tmp_path, theme, name):
+    page = figure(name, color_scheme=theme, viewport={"width": 390, "height": 800}, bypass_csp=True)
+    assert not blocking(page, tmp_path)
+    assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), (
+        "it scrolls sideways"
+    )
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_stands_in_a_readers_way(opened, tmp_path, theme, width):
-    wanted = Path(__file__).parent / "vendor.json"
-    book_vendor.unpack(wanted, tmp_path)
     page = opened(color_scheme=theme, viewport={"width": width, "height": 900}, bypass_csp=True)
     play(page, "word")
-    page.page.evaluate((tmp_path / "axe-core" / "axe.min.js").read_text("utf-8"))
-    found = page.page.evaluate("() => axe.run()")["violations"]
-    serious = [
-        (one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")
-    ]
-    assert not serious
+    assert not blocking(page, tmp_path)
     assert page.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), (
         "it scrolls sideways"
     )
 
 
 def test_what_is_kept_offline_is_everything(site):
-    import urllib.request
-
     listed = json.loads(urllib.request.urlopen(f"{site}/files.json").read())["files"]
     for name in (
         "strm.mjs",

@@ -73,7 +73,7 @@ export class Model {
   }
 
   // Read one frame: x are 63 unscaled numbers, state is {y, z} or null for the reset state.
-  // Returns {logits, state, gates: {y, z}, answers: [T logits], steps: [{name, cycle, y, z}]}.
+  // Returns {logits, state, gates: {y, z}, answers: [T logits], steps: [{name, cycle, y, z}], first: {y, z}}.
   // cycles and updates change how long it thinks; without them it thinks as it was trained.
   step(x, state = null, { cycles = this.config.T_deep, updates = this.config.n_latent } = {}) {
     const { mean, scale } = this.tensors;
@@ -81,7 +81,7 @@ export class Model {
     const seen = this.linear("see", Float32Array.from(x, (a, i) => (a - mean[i]) / scale[i]));
     const e = plus(seen, this.linear("remember", before.y));
     let y = e, z = before.z;
-    const answers = [], steps = [];
+    const answers = [], steps = [], first = { y, z };
     for (let cycle = 1; cycle <= cycles; cycle++) {
       for (let update = 1; update <= updates; update++) {
         z = norm(plus(z, this.block("latent", e, y, z)));
@@ -96,7 +96,7 @@ export class Model {
       z: sigmoid(this.linear("gate_z", joined(before.z, z))),
     };
     const next = { y: mixed(gates.y, before.y, y), z: mixed(gates.z, before.z, z) };
-    return { logits: answers.at(-1), state: next, gates, answers, steps };
+    return { logits: answers.at(-1), state: next, gates, answers, steps, first };
   }
 }
 

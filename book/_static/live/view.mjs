@@ -22,7 +22,7 @@ export function drawPicture(image, cut, hand, mirror) {
   context.restore();
 }
 
-function drawHand(context, points, width, height) {
+export function drawHand(context, points, width, height) {
   const at = (i) => [points[3 * i] * width, points[3 * i + 1] * height];
   const thick = Math.max(2, width / 120);
   context.lineWidth = thick;
