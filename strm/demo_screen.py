@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from strm.read import BONE, FINGERS, INK, JOINT, PALM, PAPER
+from strm.pictures import write_words
+from strm.read import BONE, FINGERS, JOINT, PALM
 
 if TYPE_CHECKING:
     from strm.demo import Demo
 
-FONT = cv2.FONT_HERSHEY_SIMPLEX
 KEYS = "Q quit  M mirror  R reset  S skeleton  Space word  Backspace delete  C clear"
 RECORD_KEYS = "Enter and a letter: record a clip of it; Enter again: end it"
 LETTER_SIZE, LINE = 0.16, 0.045  # of the picture's height
@@ -32,25 +31,25 @@ def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
     line = LINE * height
     reading = demo.reading
     if reading is not None and demo.hand is not None:
-        _write(picture, reading.letter or "-", (line, LETTER_SIZE * height), LETTER_SIZE * height)
+        write_words(picture, reading.letter or "-", (line, LETTER_SIZE * height), LETTER_SIZE * height)
         for i, (name, share) in enumerate(reading.top3):
             where = (line, (LETTER_SIZE + 0.02) * height + (i + 1) * line)
-            _write(picture, f"{name} {share:.0%}", where, 0.8 * line)
+            write_words(picture, f"{name} {share:.0%}", where, 0.8 * line)
     text = demo.recognizer.text
-    _write(picture, f"{text}_", (line, height - 2.6 * line), 1.4 * line)
+    write_words(picture, f"{text}_", (line, height - 2.6 * line), 1.4 * line)
     if demo.offered:
         words = "  ".join(f"{i}: {word}" for i, word in enumerate(demo.offered, 1))
-        _write(picture, f"Meant? {words}", (line, height - 4.4 * line), line)
+        write_words(picture, f"Meant? {words}", (line, height - 4.4 * line), line)
     recorder = demo.recorder
     if recorder is not None and recorder.label is not None:
         cv2.circle(
             picture, (round(width - 1.5 * line), round(1.5 * line)), round(0.5 * line), (60, 60, 230), -1
         )
-        _write(picture, recorder.label, (width - 4 * line, 2 * line), line)
+        write_words(picture, recorder.label, (width - 4 * line, 2 * line), line)
     times = "  ".join(f"{stage} {ms:.0f} ms" for stage, ms in demo.milliseconds().items())
     said = [KEYS, RECORD_KEYS] if recorder is not None else [KEYS]
     for i, words in enumerate([*said[::-1], f"{times}   {demo.message}"]):
-        _write(picture, words, (line, height - (0.4 + 0.75 * i) * line), 0.6 * line)
+        write_words(picture, words, (line, height - (0.4 + 0.75 * i) * line), 0.6 * line)
     return picture
 
 
@@ -62,16 +61,3 @@ def _skeleton(picture: np.ndarray, hand: np.ndarray) -> None:
         cv2.polylines(picture, [points[list(chain)]], False, BONE[::-1], thick, cv2.LINE_AA)
     for point in points:
         cv2.circle(picture, point.tolist(), 2 * thick, JOINT[::-1], -1, cv2.LINE_AA)
-
-
-def _write(picture: np.ndarray, words: str, where: tuple[float, float], size: float) -> None:
-    """Write on any background: light letters with a dark edge. size: of a capital, in pixels."""
-    # OpenCV's letters are ASCII: an accent is left out rather than shown as a question mark.
-    words = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
-    scale, thick = size / 30, max(1, round(size / 14))
-    x, y = round(where[0]), round(where[1])
-    edge = max(1, round(size / 20))
-    around = [(x + i * edge, y + j * edge) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    # The edge is the same letters moved a little: thicker ones would be wider in some versions of OpenCV.
-    for corner, colour in [*((corner, PAPER) for corner in around), ((x, y), INK)]:
-        cv2.putText(picture, words, corner, FONT, scale, colour, thick, cv2.LINE_AA)

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from strm.files import UserError
 
 PHOTOS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp"}
+LIGHT, DARK = (255, 255, 255), (20, 20, 20)
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a damaged video is told of here, in words
 
 
@@ -154,3 +156,18 @@ def _movie_ms(path: Path) -> float:
                 break
             file.seek(size - read, os.SEEK_CUR)
     return math.inf
+
+
+def write_words(picture: np.ndarray, words: str, corner: tuple[float, float], height: float) -> None:
+    """Write into a picture [H, W, 3], light with a dark edge, so that it reads on any background.
+
+    corner: of the first letter, below left. height: of a capital. Both in pixels.
+    """
+    # OpenCV's letters are ASCII: an accent is left out rather than shown as a question mark.
+    words = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
+    scale, thick, edge = height / 22, max(1, round(height / 10)), max(1, round(height / 16))
+    x, y = round(corner[0]), round(corner[1])
+    around = [(x + i * edge, y + j * edge) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    # The edge is the same letters moved a little: thicker ones would be wider in some versions of OpenCV.
+    for at, colour in [*((at, DARK) for at in around), ((x, y), LIGHT)]:
+        cv2.putText(picture, words, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thick, cv2.LINE_AA)

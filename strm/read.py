@@ -11,12 +11,12 @@ from rich.table import Table
 from strm.bundle import WEIGHTS, Bundle, load
 from strm.files import UserError, replacing
 from strm.landmarks import Hand, HandDetector
-from strm.pictures import read_picture
+from strm.pictures import read_picture, write_words
 from strm.stream import Reading, Recognizer
 
 PALM = (0, 5, 9, 13, 17, 0)
 FINGERS = ((0, 1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
-BONE, JOINT, INK, PAPER = (255, 176, 0), (100, 143, 255), (255, 255, 255), (20, 20, 20)  # RGB
+BONE, JOINT = (255, 176, 0), (100, 143, 255)  # RGB
 LARGEST = 1280
 
 
@@ -49,9 +49,7 @@ def draw(picture: np.ndarray, hand: Hand, caption: str = "") -> np.ndarray:
         cv2.polylines(picture, [points[list(chain)]], False, BONE, unit, cv2.LINE_AA)
     for point in points:
         cv2.circle(picture, point.tolist(), 2 * unit, JOINT, -1, cv2.LINE_AA)
-    corner, size = (6 * unit, 26 * unit), 0.8 * unit
-    for colour, thickness in ((PAPER, 6 * unit), (INK, 2 * unit)):  # readable on any background
-        cv2.putText(picture, caption, corner, cv2.FONT_HERSHEY_SIMPLEX, size, colour, thickness, cv2.LINE_AA)
+    write_words(picture, caption, (6 * unit, 26 * unit), 18 * unit)
     return picture
 
 

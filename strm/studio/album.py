@@ -14,6 +14,7 @@ import numpy as np
 from strm.alphabet import ASL
 from strm.data import COORDINATES
 from strm.files import UserError, replacing
+from strm.pictures import write_words
 from strm.studio import Render, Signer, sample
 from strm.studio.dataset import coordinates, short, view
 from strm.studio.poses import Pose, forms
@@ -24,7 +25,7 @@ from strm.studio.takes import SIZE, part, person
 UP, FRONT = 0.8, 0.6  # the part of the fingers' way that goes up, of the palm's that goes to the viewer
 FPS = 30.0  # of videos for people to look at
 ACROSS = 7  # pictures in a row of the grid
-LINE, INK, PAPER = (255, 176, 0), (255, 255, 255), (20, 20, 20)  # RGB
+LINE = (255, 176, 0)  # RGB
 JPEG = 90  # of 100
 PICTURES, VIDEOS, TABLES = (".png", ".jpg", ".jpeg"), (".mp4",), (".csv",)
 TRUTH = (
@@ -114,11 +115,7 @@ def _caption(shown: Portrait, letter: str) -> np.ndarray:
         before = points[np.flatnonzero(np.abs(ahead).sum(1) >= 6 * unit)[-1:]]  # strokes end slowly
         for x, y in before.tolist():
             cv2.arrowedLine(picture, (x, y), points[-1].tolist(), LINE, unit, cv2.LINE_AA, tipLength=0.8)
-    for colour, thickness in ((PAPER, 3 * unit), (INK, unit)):  # readable on any background
-        corner = (3 * unit, 14 * unit)
-        cv2.putText(
-            picture, letter, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.45 * unit, colour, thickness, cv2.LINE_AA
-        )
+    write_words(picture, letter, (3 * unit, 14 * unit), 10 * unit)
     return picture
 
 
