@@ -1,6 +1,7 @@
 // The live page: one recogniser, fed by the camera or by a recording, and the buttons around it.
 
 import { NO_CAMERA, CameraError, watch } from "./camera.mjs";
+import { settleIn } from "./frame.mjs";
 import { Practice } from "./practice.mjs";
 import { Recognizer, loadModel } from "./strm.mjs";
 import { drawPicture, say, showReading } from "./view.mjs";
@@ -185,9 +186,7 @@ async function offline() {
 }
 
 async function main() {
-  // The book's page says which theme it has; alone, the page follows the system.
-  const theme = new URLSearchParams(location.search).get("theme");
-  if (theme) document.documentElement.dataset.theme = theme;
+  settleIn();
   try {
     const model = await loadModel("model.json");
     begin(model);

@@ -1,6 +1,7 @@
 // Figures that a reader can play with, computed here by the book's own weights: play.html?figure=settle, answers or word.
 // Each has a text that says what the picture shows, and is worked by ordinary sliders and lists: no mouse needed.
 
+import { settleIn } from "./frame.mjs";
 import { Recognizer, loadModel, motionFeatures, softmax } from "./strm.mjs";
 import { drawHand } from "./view.mjs";
 
@@ -222,8 +223,8 @@ function drawStrip(canvas, seen, now) {
 }
 
 async function main() {
-  const query = new URLSearchParams(location.search), theme = query.get("theme");
-  if (theme) document.documentElement.dataset.theme = theme;
+  const query = new URLSearchParams(location.search);
+  settleIn();
   const place = document.getElementById("main"), figures = { settle, answers, word };
   try {
     const model = await loadModel("model.json");
