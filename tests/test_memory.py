@@ -200,5 +200,12 @@ def test_the_table_holds_what_the_book_says():
     assert careless["J_moving"]["mean"] >= 0.95 and careless["J_stopped"]["mean"] <= 0.1, "the shortcut"
     assert min(seeds("ours")) > max(seeds("no still poses")), "and what the lessons are worth"
     assert max(seeds("gradient cut")) < min(seeds("ours")), "and what the gradient is worth"
+    for careless in ("no still poses", "stateless, no still poses"):
+        assert nets[careless]["clips"]["mean"] > nets["ours"]["clips"]["mean"], "a shortcut pays"
+    assert min(net["next"]["mean"] for net in nets.values()) >= 0.9, "nobody clings to the last letter"
+    only_slot = nets["stateless with slot"]
+    gain = [only_slot[f"{c}_balanced"]["mean"] - nets["stateless"][f"{c}_balanced"]["mean"] for c in "JZ"]
+    assert gain[1] > gain[0] + 0.1, "the wrist draws a Z, and hardly a J"
+    assert nets["ours with slot"]["pairs"]["mean"] == max(net["pairs"]["mean"] for net in nets.values())
     sizes = [net["parameters"] for net in nets.values()]
     assert max(sizes) < 1.08 * min(sizes)
