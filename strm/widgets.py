@@ -49,13 +49,12 @@ def live() -> bool:
     """Whether somebody sits before this notebook. Who runs one to its end alone can't be asked anything."""
     if "google.colab" in sys.modules:
         return True
-    try:
-        from IPython import get_ipython
-
-        parent = get_ipython().get_parent()
-        return bool(parent.get("content", parent).get("allow_stdin", False))
-    except (ImportError, AttributeError):  # no notebook at all
+    notebook = sys.modules.get("IPython")  # there wherever a notebook is
+    shell = notebook.get_ipython() if notebook else None
+    if shell is None or not hasattr(shell, "get_parent"):
         return False
+    request = shell.get_parent()
+    return bool(request.get("content", request).get("allow_stdin", False))
 
 
 class Player:
@@ -166,9 +165,8 @@ class Player:
         if not live():
             print(self.words.static)
             return
-        from IPython.display import display
-
-        display(self.widget())
+        player = self.widget()
+        sys.modules["IPython.display"].display(player)  # ipywidgets brings it
 
 
 def _thinned(t_ms: np.ndarray, fps: float) -> list[int]:

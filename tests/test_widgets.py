@@ -136,8 +136,7 @@ def test_nobody_is_there_without_a_notebook_and_colab_is_a_notebook(monkeypatch)
 
 def test_a_kernel_that_runs_alone_knows_it():
     """Papermill's way to run a cell, and a person's, in one real kernel."""
-    import jupyter_client
-
+    jupyter_client = pytest.importorskip("jupyter_client")
     manager = jupyter_client.KernelManager(kernel_name="python3")
     manager.start_kernel()
     client = manager.client()
