@@ -23,7 +23,13 @@ ROOT = Path(__file__).parents[1]
 TOP = {"README.md", "LICENSE", "requirements.txt", "pyproject.toml", "_config.yml", "_toc.yml"}
 FOLDERS = {"book", "strm", "data", "tests"}
 MB = 1_000_000
-DISTRIBUTIONS = {"cv2": "opencv-contrib-python", "PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "cv2": "opencv-contrib-python",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "spellchecker": "pyspellchecker",
+    "yaml": "pyyaml",
+}
 
 
 def tracked() -> list[Path]:
