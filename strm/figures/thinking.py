@@ -11,7 +11,7 @@ from strm.figures.paper import BLUE, INK, MAGENTA, ORANGE
 
 
 def _arrow(ax, start: tuple[float, float], end: tuple[float, float], bend: float = 0.0, **look) -> None:
-    style = {"arrowstyle": "-|>", "mutation_scale": 14, "color": INK, "linewidth": 1.6} | look
+    style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 14, "color": INK, "linewidth": 1.6} | look
     ax.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", **style))
 
 
@@ -67,7 +67,7 @@ def show_settling(
     above.set(xticks=[], yticks=[], ylabel=words["numbers"])
     below = figure.add_subplot(grid[1, 1])
     below.bar(range(updates), change, 0.75, color=BLUE, label=words["z"])
-    below.set_xticks(range(updates), range(1, updates + 1), fontsize=9)
+    below.set_xticks(range(updates), [str(i + 1) for i in range(updates)], fontsize=9)
     below.set(xlabel=words["update"], xlim=(-0.5, updates - 0.5))
     below.set_ylabel(words["change"], fontsize=10)
     n = updates // cycles
