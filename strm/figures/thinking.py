@@ -1,6 +1,7 @@
 """Thinking in circles: the loop as a picture, a thought as it settles, a puzzle as it is filled."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
