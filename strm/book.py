@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from strm import book_print, book_run, book_student, book_vendor
+from strm import book_print, book_run, book_student, book_vendor, live
 from strm.files import UserError, replacing
 
 ROOT = Path(__file__).parents[1]
@@ -109,6 +109,8 @@ def _render(root: Path, out: Path, found: list[book_run.Chapter], fast: bool) ->
     vendored = root / "book" / "vendor.json"
     if vendored.exists():
         book_vendor.unpack(vendored, copy / "book" / "_static" / "vendor")
+    if (copy / "book" / "_static" / "live" / "index.html").exists():
+        live.build(copy / "book" / "_static" / "live", root / "book" / "_static" / "live")
     settings = yaml.safe_dump(_settings(root, fast), sort_keys=False, allow_unicode=True)
     (copy / "_config.yml").write_text(settings, "utf-8")
     jupyter_book = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"

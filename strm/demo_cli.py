@@ -52,6 +52,6 @@ def add_live(add: Add) -> None:
 
 
 def _live(args: argparse.Namespace) -> None:
-    from strm.live import build
+    from strm.live import run
 
-    build(args.out_dir)
+    run(args.out_dir)

@@ -13,7 +13,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.console import Console
 
 from strm import book_vendor
 from strm.bundle import WEIGHTS, Bundle, load
@@ -30,14 +29,20 @@ HELD, HELD_MS, GAP_MS = (30, 95, 145), 1500.0, 1000.0  # frames of it, in the mi
 COLUMNS, QUALITY = 12, 80  # of the picture that holds all frames
 
 
-def build(out_dir: str | Path = "outputs/live", source: Path = SOURCE) -> None:
-    """Do what `strm live build` does: fill `out_dir`; its index.html needs no other file to read hands.
+def run(out_dir: str | Path = "outputs/live") -> None:
+    """Do what `strm live build` does."""
+    build(Path(out_dir))
+    size = sum(path.stat().st_size for path in Path(out_dir).rglob("*") if path.is_file())
+    print(f"Built {Path(out_dir) / 'index.html'}: {size / 1e6:.0f} MB, a page that needs no other computer.")
+
+
+def build(out: Path, source: Path = SOURCE) -> None:
+    """Fill a folder whose index.html needs no file from elsewhere to read hands, nor has play.html.
 
     Raises UserError where npm cannot be reached and its archive is not in the cache.
     """
     if not (source / "index.html").exists():
         raise UserError("The live page is not here: run `strm live build` in a clone of the repository.")
-    out, console = Path(out_dir), Console(highlight=False)
     shutil.copytree(source, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("vendor.json"))
     write_model(load(WEIGHTS), out)
     book_vendor.unpack(source / "vendor.json", out / "vendor")
@@ -48,8 +53,6 @@ def build(out_dir: str | Path = "outputs/live", source: Path = SOURCE) -> None:
     write_hands(out / "hands.json")
     shutil.copytree(FOLDER / "stills", out / "letters", dirs_exist_ok=True)
     _write_list(out)
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    console.print(f"Built {out / 'index.html'}: {size / 1e6:.0f} MB, a page that needs no other computer.")
 
 
 def write_model(bundle: Bundle, folder: str | Path) -> None:
