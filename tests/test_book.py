@@ -392,6 +392,23 @@ def test_pages_need_no_other_computer(built):
         assert not foreign, f"{name} loads {foreign}"
 
 
+def test_what_pages_load_is_there(built):
+    """The live page and the figures to play with among it, with the nets that they need."""
+    html, framed = built / "_build" / "html", []
+    for name, page in pages(built).items():
+        base = html if name == "index" and not (html / "book" / "index.html").exists() else html / "book"
+        for address in page.loads:
+            path = re.sub(r"[?#].*", "", address)
+            if path and not path.startswith(("data:", "/")):
+                found = [folder / path for folder in (base, html) if (folder / path).exists()]
+                assert found, f"{name} loads {address}, which is not there"
+                framed += [found[0].name] if "_static/live" in path else []
+    assert sorted(framed) == ["index.html", "play.html", "play.html", "play.html"]
+    live = html / "_static" / "live"
+    for need in ("weights.bin", "hands.json", "clip/clips.json", "vendor/hand_landmarker.task"):
+        assert (live / need).exists(), need
+
+
 def test_links_lead_somewhere(built):
     """Inside the book to a page and a place on it that are there, outside to a well-formed address."""
     html = built / "_build" / "html"
