@@ -94,7 +94,9 @@ def show_costs(panels: Mapping[str, Mapping[str, tuple[float, float, float]]], m
     """Show costs on a log axis, a panel a unit: title -> {what: (typical, least, most)}; marked: diamonds."""
     heights = [len(rows) for rows in panels.values()]
     size = (5.2, 0.33 * sum(heights) + 0.95 * len(panels))
-    figure, axes = plt.subplots(len(panels), figsize=size, height_ratios=heights, squeeze=False)
+    figure, axes = plt.subplots(
+        len(panels), figsize=size, height_ratios=heights, squeeze=False, gridspec_kw={"hspace": 0.08}
+    )
     for ax, (title, rows) in zip(axes[:, 0], panels.items(), strict=True):
         for place, (what, (typical, least, most)) in zip(range(len(rows))[::-1], rows.items(), strict=True):
             colour, marker = (MAGENTA, "d") if what in marked else (BLUE, "o")
