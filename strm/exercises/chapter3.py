@@ -93,7 +93,7 @@ def smoothed_target(answer: Any) -> str:
 @exercise("3.4")
 def settled(answer: Callable) -> str:
     """From which cycle on an answer stays what it is in the end."""
-    rows = ("MNMM", "AAAA", "ABCD", "AB", "A", "NMNN", "ABBA", "ABAB")
+    rows = ("mnmm", "aaaa", "abcd", "ab", "a", "nmnn", "abba", "abab")
     found = [answer(list(row)) for row in rows]
     if all(map(_empty, found)):
         return NOT_YET
