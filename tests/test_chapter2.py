@@ -227,6 +227,6 @@ def test_the_bars_are_as_long_as_the_steps():
 
 
 def test_the_loop_says_what_it_is_told():
-    words = {key: f"word {key}" for key in ("x", "e", "z", "y", "answer", "n", "once", "T")}
+    words = {key: f"word {key}" for key in ("x", "e", "z", "y", "answer", "n", "once", "cycles")}
     said = {text.get_text() for text in figures.show_loop(words).axes[0].texts}
     assert set(words.values()) <= said

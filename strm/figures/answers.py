@@ -9,7 +9,7 @@ from strm.figures.hands import draw_hand
 from strm.figures.paper import BLUE, INK, MAGENTA, ORANGE, PURPLE, letter_colour
 
 # One look a curve: colour, marker and line differ together, so that none of them has to be seen.
-LOOKS = ((MAGENTA, "o", "-"), (BLUE, "s", "--"), (ORANGE, "^", "-."), (PURPLE, "D", ":"))
+LOOKS = ((MAGENTA, "o", "-"), (BLUE, "s", "--"), (ORANGE, "^", "-."), (PURPLE, "d", ":"))
 
 
 def show_answers(

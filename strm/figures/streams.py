@@ -157,7 +157,7 @@ def show_path(ax, xy: np.ndarray, letters: Sequence[str]) -> None:
             path_effects=[OUTLINE],
             zorder=4,
         )
-    for at, marker in ((0, "s"), (-1, "X")):
+    for at, marker in ((0, "s"), (-1, "*")):
         ax.scatter(*xy[at], s=70, marker=marker, color="white", edgecolor=INK, linewidth=1.5, zorder=3)
 
 

@@ -19,12 +19,12 @@ def _arrow(ax, start: tuple[float, float], end: tuple[float, float], bend: float
 def show_loop(words: Mapping[str, str]):
     """Draw how x, z and y go round, and return the figure.
 
-    words: what stands under 'x', 'e', 'z', 'y' and 'answer', and at the loops 'n', 'once' and 'T'.
+    words: what stands under 'x', 'e', 'z', 'y' and 'answer', and at the loops 'n', 'once' and 'cycles'.
     """
     figure, ax = plt.subplots(figsize=(6.4, 3.0))
     ax.set(xlim=(0, 12.8), ylim=(0, 5.9), aspect="equal")
     ax.axis("off")
-    boxes = {"x": (1.1, "x", "white"), "e": (3.5, "e", "#e9ebef"), "answer": (11.7, "W", "white")}
+    boxes = {"x": (1.1, "x", "white"), "e": (3.5, "e", "#e9ebef"), "answer": (11.7, "$W$", "white")}
     for name, (place, sign, colour) in boxes.items():
         at = (place - 0.6, 2.5)
         ax.add_patch(FancyBboxPatch(at, 1.2, 1.2, "round,pad=0.05", facecolor=colour, edgecolor=INK))
@@ -43,7 +43,7 @@ def show_loop(words: Mapping[str, str]):
     ax.text(6.3, 5.2, words["n"], fontsize=11, ha="center", va="bottom", weight="bold")
     ax.text(7.75, 3.35, words["once"], fontsize=10, ha="center", va="bottom")
     _arrow(ax, (9.2, 1.1), (6.3, 1.1), -0.35, color=ORANGE, linewidth=2.4)
-    ax.text(7.75, 0.05, words["T"], fontsize=11, ha="center", va="bottom", weight="bold")
+    ax.text(7.75, 0.05, words["cycles"], fontsize=11, ha="center", va="bottom", weight="bold")
     return figure
 
 
@@ -74,7 +74,7 @@ def show_settling(
     n = updates // cycles
     ends = np.arange(1, cycles + 1) * n - 0.5
     below.scatter(
-        ends, steps, s=45, color=ORANGE, edgecolors=INK, marker="D", label=words["y"], zorder=4, clip_on=False
+        ends, steps, s=45, color=ORANGE, edgecolors=INK, marker="d", label=words["y"], zorder=4, clip_on=False
     )
     below.legend(fontsize=9, ncols=2, frameon=False, loc="upper right")
     for cycle, answer in enumerate(answers):
