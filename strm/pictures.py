@@ -7,6 +7,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -163,11 +165,32 @@ def write_words(picture: np.ndarray, words: str, corner: tuple[float, float], he
 
     corner: of the first letter, below left. height: of a capital. Both in pixels.
     """
+    drawn, cover, base = _written(words, max(1, round(height)))
+    x, y = round(corner[0]) - base[0], round(corner[1]) - base[1]
+    top, left = max(0, -y), max(0, -x)
+    part = picture[max(0, y) : max(0, y + len(drawn)), max(0, x) : max(0, x + drawn.shape[1])]
+    inside = slice(top, top + part.shape[0]), slice(left, left + part.shape[1])
+    part[:] = cv2.add(drawn[inside], cv2.multiply(part, cover[inside], scale=1 / 255)) if part.size else part
+
+
+@lru_cache(
+    maxsize=128
+)  # a window shows the same words in every frame, and drawing letters takes milliseconds
+def _written(words: str, height: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Return words on black, what of the picture shows around them (255: all), and where the corner is."""
     # OpenCV's letters are ASCII: an accent is left out rather than shown as a question mark.
     words = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
     scale, thick, edge = height / 22, max(1, round(height / 10)), max(1, round(height / 16))
-    x, y = round(corner[0]), round(corner[1])
-    around = [(x + i * edge, y + j * edge) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    (width, above), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+    x, y = 2 * edge + thick, above + height // 2 + 2 * edge
+    mask = np.zeros((y + below + height // 2, x + width + height + 2 * edge), np.uint8)
+    edges, letters = mask, mask.copy()
     # The edge is the same letters moved a little: thicker ones would be wider in some versions of OpenCV.
-    for at, colour in [*((at, DARK) for at in around), ((x, y), LIGHT)]:
-        cv2.putText(picture, words, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thick, cv2.LINE_AA)
+    for i, j in product((-1, 0, 1), repeat=2):
+        at = (x + i * edge, y + j * edge)
+        cv2.putText(edges, words, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA)
+    cv2.putText(letters, words, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA)
+    share = letters[..., None] / np.float32(255)
+    colour = share * np.array(LIGHT, np.float32) + (1 - share) * np.array(DARK, np.float32)
+    drawn = (colour * (edges[..., None] / np.float32(255))).astype(np.uint8)
+    return drawn, np.repeat(255 - edges[..., None], 3, -1), (x, y)

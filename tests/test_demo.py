@@ -17,6 +17,7 @@ from strm.data import read_table
 from strm.demo_screen import paint
 from strm.files import UserError
 from strm.landmarks import Hand
+from strm.pictures import write_words
 from strm.recorder import Recorder
 from strm.stream import Recognizer
 from strm.studio.ship import FOLDER
@@ -386,3 +387,19 @@ def test_ten_minutes_leave_nothing_behind(tmp_path):
     assert got is None and count / 30 >= 600
     assert set(texts[1:]) == {"JAZZ"}
     assert max(sizes) <= 1.05 * sizes[11], "after the first minute"
+
+
+@pytest.mark.parametrize("corner", [(20, 100), (-30, 100), (310, 100), (20, 4), (20, 239), (400, 400)])
+def test_words_change_the_picture_where_they_stand_and_nowhere_else(corner):
+    """Light letters with a dark edge on any ground, cut off where the picture ends."""
+    for ground in (0, 128, 255):
+        shown = np.full((240, 320, 3), ground, np.uint8)
+        write_words(shown, "Été 99%", corner, 20)
+        changed = np.argwhere((shown != ground).any(-1))
+        if corner[0] < 320:
+            assert len(changed), "nothing was written"
+            assert (np.abs(changed[:, 0] - corner[1]) < 40).all()
+            colours = {tuple(pixel) for pixel in shown.reshape(-1, 3)}
+            assert (255, 255, 255) in colours and (20, 20, 20) in colours, ground
+        else:
+            assert not len(changed)
