@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from strm.pictures import write_words
+from strm.pictures import DARK, LIGHT, write_words
 from strm.read import BONE, FINGERS, JOINT, PALM
 
 if TYPE_CHECKING:
@@ -27,14 +27,18 @@ def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
     if demo.skeleton and demo.hand is not None:
         _skeleton(picture, demo.hand.points)
     if demo.mirror:  # after the skeleton, before the words: nobody reads mirrored words
-        picture = np.ascontiguousarray(picture[:, ::-1])
+        picture = cv2.flip(picture, 1)
     line = LINE * height
     reading = demo.reading
     if reading is not None and demo.hand is not None:
         write_words(picture, reading.letter or "-", (line, LETTER_SIZE * height), LETTER_SIZE * height)
         for i, (name, share) in enumerate(reading.top3):
-            where = (line, (LETTER_SIZE + 0.02) * height + (i + 1) * line)
-            write_words(picture, f"{name} {share:.0%}", where, 0.8 * line)
+            y = (LETTER_SIZE + 0.02) * height + (i + 1) * line
+            write_words(picture, name, (line, y), 0.75 * line)
+            start, end = round(6 * line), round((6 + 4 * share) * line)
+            for colour, edge in ((DARK, 2), (LIGHT, 0)):
+                corners = (start - edge, round(y - 0.7 * line) - edge), (end + edge, round(y) + edge)
+                cv2.rectangle(picture, *corners, colour, -1)
     text = demo.recognizer.text
     write_words(picture, f"{text}_", (line, height - 2.6 * line), 1.4 * line)
     if demo.offered:

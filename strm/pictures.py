@@ -180,7 +180,7 @@ def _written(words: str, height: int) -> tuple[np.ndarray, np.ndarray, tuple[int
     """Return words on black, what of the picture shows around them (255: all), and where the corner is."""
     # OpenCV's letters are ASCII: an accent is left out rather than shown as a question mark.
     words = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode()
-    scale, thick, edge = height / 22, max(1, round(height / 10)), max(1, round(height / 16))
+    scale, thick, edge = height / 28, max(1, round(height / 10)), max(1, round(height / 16))
     (width, above), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     x, y = 2 * edge + thick, above + height // 2 + 2 * edge
     mask = np.zeros((y + below + height // 2, x + width + height + 2 * edge), np.uint8)
