@@ -165,9 +165,17 @@ def _add_bench(add: Add) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a rough look in half a minute, nothing compiled"
     )
+    parser.add_argument("--demo", action="store_true", help="the stages of `strm demo` instead")
 
 
 def _bench(args: argparse.Namespace) -> None:
+    if args.demo:
+        from pathlib import Path
+
+        from strm import bench_demo, bundle
+
+        bench_demo.run(Path(args.model or bundle.WEIGHTS), args.json, args.out)
+        return
     from strm.bench import run
 
     run(args.model, args.json, args.out, args.quick)

@@ -21,13 +21,15 @@ LOWEST = 720
 
 def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
     """Return a copy of a picture [H, W, 3] BGR with everything drawn over it, at least LOWEST pixels high."""
-    grow = max(1.0, LOWEST / picture.shape[0])  # words in a small picture cannot be read
-    picture = cv2.resize(picture, None, fx=grow, fy=grow, interpolation=cv2.INTER_LINEAR)
+    # One pass over the pixels makes the copy: the words are then written on it unmirrored, to be read.
+    picture = cv2.flip(picture, 1) if demo.mirror else picture.copy()
+    if picture.shape[0] < LOWEST:  # words in a small picture cannot be read
+        grow = LOWEST / picture.shape[0]
+        picture = cv2.resize(picture, None, fx=grow, fy=grow, interpolation=cv2.INTER_LINEAR)
     height, width = picture.shape[:2]
     if demo.skeleton and demo.hand is not None:
-        _skeleton(picture, demo.hand.points)
-    if demo.mirror:  # after the skeleton, before the words: nobody reads mirrored words
-        picture = cv2.flip(picture, 1)
+        x, y = demo.hand.points[:, 0], demo.hand.points[:, 1]
+        _skeleton(picture, np.stack([1 - x if demo.mirror else x, y], -1))
     line = LINE * height
     reading = demo.reading
     if reading is not None and demo.hand is not None:
@@ -59,7 +61,7 @@ def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
 
 def _skeleton(picture: np.ndarray, hand: np.ndarray) -> None:
     height, width = picture.shape[:2]
-    points = np.rint(hand[:, :2] * [width, height]).astype(int)
+    points = np.rint(hand * [width, height]).astype(int)
     thick = max(1, height // 240)
     for chain in (PALM, *FINGERS):
         cv2.polylines(picture, [points[list(chain)]], False, BONE[::-1], thick, cv2.LINE_AA)

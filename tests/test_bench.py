@@ -142,3 +142,11 @@ def test_tables_are_printed_without_json(capsys, monkeypatch):
     said = capsys.readouterr().out
     for part in ("onnx_to_sklearn", "0.3", "0.04", "[slow]"):
         assert part in said
+
+
+def test_the_demos_stages_are_timed(capsys):
+    """How long they take is no test's business; that every stage was measured, and the shares add up, is."""
+    assert cli.main(["bench", "--demo", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["frames"] > 100 and set(report["median_ms"]) == {"detect", "read", "draw"}
+    assert all(ms > 0 for ms in report["median_ms"].values()) and 0 < report["outside_the_detector"] < 1
