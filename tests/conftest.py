@@ -1,18 +1,30 @@
 """What several tests use."""
 
 import os
+import sys
 from pathlib import Path
 
 import cv2
+import matplotlib
 import numpy as np
 import pytest
 import torch
+
+matplotlib.use("Agg")  # no windows; by the environment, the chapters' kernels would show no figures either
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_core():
     """Nets this small are slower on two cores, which wait for each other; far slower on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """Whatever a test drew is closed, if it drew at all."""
+    yield
+    if (drawing := sys.modules.get("matplotlib.pyplot")) is not None:
+        drawing.close("all")
 
 
 @pytest.fixture(scope="session")

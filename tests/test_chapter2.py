@@ -1,28 +1,19 @@
 """Chapter 2: what is built by hand is the package's, cells hear their peers, wrong answers get a hint."""
 
-import ast
 import json
 from pathlib import Path
 
-import matplotlib
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from chapters import code_of, defined
 from torch import nn
 
 from strm import exercises, figures, model, sudoku
 from strm.exercises import chapter2
 
-matplotlib.use("Agg")
 CHAPTER = Path(__file__).parents[1] / "book" / "02_trm_recursion.ipynb"
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +24,9 @@ def cells() -> dict[str, dict]:
 @pytest.fixture(scope="module")
 def by_hand(cells) -> dict:
     """The functions and classes that the chapter defines, by name."""
-    code = "\n".join("".join(cell["source"]) for cell in cells.values() if cell["cell_type"] == "code")
-    kept = [node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     peers = torch.tensor(sudoku.PEERS, dtype=torch.float32)
-    space = {"np": np, "torch": torch, "F": F, "nn": nn, "peers": peers}
-    space |= {"TRM": model.TRM, "Block": model.Block}
-    exec(compile(ast.Module(kept, []), CHAPTER.name, "exec"), space)
-    return space
+    known = {"np": np, "torch": torch, "F": F, "nn": nn, "peers": peers}
+    return defined(code_of(CHAPTER.stem).values(), **known, TRM=model.TRM, Block=model.Block)
 
 
 # The model, built by hand

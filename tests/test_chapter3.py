@@ -1,17 +1,15 @@
 """Chapter 3: what it builds by hand is the package's, its rules are fair, wrong answers get their hint."""
 
-import ast
-import json
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from chapters import code_of, defined
 
 from strm import exercises, figures
 from strm.bundle import Bundle
@@ -24,26 +22,14 @@ from strm.trainer import Trainer
 from strm.variants import CarriedSupervision
 
 ROOT = Path(__file__).parents[1]
-CHAPTER = json.loads((ROOT / "book" / "03_deep_supervision.ipynb").read_text("utf-8"))
-CELLS = {cell["id"]: "".join(cell["source"]) for cell in CHAPTER["cells"] if cell["cell_type"] == "code"}
+CELLS = code_of("03_deep_supervision")
 CLASSES, LETTERS = 5, "ABCDE"
-
-matplotlib.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture
 def chapter() -> dict:
     """The functions that the chapter defines, where they find what it has imported."""
-    kept = [n for code in CELLS.values() for n in ast.parse(code).body if isinstance(n, ast.FunctionDef)]
-    space = {"np": np, "torch": torch, "F": F, "norm": norm}
-    exec(compile(ast.Module(kept, []), "chapter 3", "exec"), space)
-    return space
+    return defined(CELLS.values(), np=np, torch=torch, F=F, norm=norm)
 
 
 def some_net(seed: int = 0, T: int = 4) -> TRM:

@@ -1,42 +1,28 @@
 """Chapter 4: what it builds is what the package does, its figures show it, wrong answers get their hint."""
 
-import ast
-import json
+import time
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from chapters import code_of, defined
 
 from strm import exercises, figures
 from strm.memory import OURS, Detached
 from strm.model import TRM, norm
 
 ROOT = Path(__file__).parents[1]
-CHAPTER = json.loads((ROOT / "book" / "04_bptt.ipynb").read_text("utf-8"))
-CELLS = {cell["id"]: "".join(cell["source"]) for cell in CHAPTER["cells"] if cell["cell_type"] == "code"}
+CELLS = code_of("04_bptt")
 SMALL = {"num_classes": 5, "n_latent": 2, "T_deep": 2, "dropout": 0.0}
-
-matplotlib.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
 def built() -> dict:
     """What the chapter defines, by name."""
     cells = ("unroll", "reach", "unfed", "silent", "cost", "solution-4-1")
-    code = "\n".join(CELLS[cell] for cell in cells)
-    kept = [node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    space: dict = {"np": np, "torch": torch, "TRM": TRM, "norm": norm, "time": __import__("time")}
-    exec(compile(ast.Module(kept, []), "chapter 4", "exec"), space)
-    return space
+    return defined([CELLS[cell] for cell in cells], np=np, torch=torch, TRM=TRM, norm=norm, time=time)
 
 
 @pytest.fixture

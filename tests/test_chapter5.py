@@ -1,16 +1,14 @@
 """Chapter 5: what it builds by hand is the package's, its pictures are true, wrong answers get their hint."""
 
-import ast
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from chapters import code_of, defined
 from matplotlib.text import Text
 
 from strm import exercises, figures
@@ -24,26 +22,14 @@ from strm.stream import Resampler
 from strm.words import distance
 
 ROOT = Path(__file__).parents[1]
-CHAPTER = json.loads((ROOT / "book" / "05_stateful_demo.ipynb").read_text("utf-8"))
-CELLS = {cell["id"]: "".join(cell["source"]) for cell in CHAPTER["cells"] if cell["cell_type"] == "code"}
-
-matplotlib.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
+CELLS = code_of("05_stateful_demo")
 
 
 @pytest.fixture(scope="module")
 def chapter() -> dict:
     """The functions that the chapter defines, where they find what it has imported; solutions come last."""
-    kept = [n for code in CELLS.values() for n in ast.parse(code).body if isinstance(n, ast.FunctionDef)]
-    space = {"np": np, "torch": torch, "motion_features": motion_features, "FPS": FPS, "Speller": Speller}
-    space |= {"ASL": ASL, "distance": distance}
-    exec(compile(ast.Module(kept, []), "chapter 5", "exec"), space)
-    return space
+    known = {"np": np, "torch": torch, "motion_features": motion_features, "FPS": FPS, "Speller": Speller}
+    return defined(CELLS.values(), **known, ASL=ASL, distance=distance)
 
 
 @pytest.fixture(scope="module")

@@ -1,41 +1,27 @@
 """Chapter 6: the intervals hold what they promise, verdicts are fair, wrong answers get their hint."""
 
-import ast
 import json
 import shutil
 from itertools import combinations
 from math import log
 from pathlib import Path
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from chapters import code_of, defined
 from sklearn.metrics import f1_score
 
 from strm import exercises, figures
 from strm.qualities import calibration_error
 
 ROOT = Path(__file__).parents[1]
-CHAPTER = json.loads((ROOT / "book" / "06_honest_numbers.ipynb").read_text("utf-8"))
-CELLS = {cell["id"]: "".join(cell["source"]) for cell in CHAPTER["cells"] if cell["cell_type"] == "code"}
-
-matplotlib.use("Agg")
-
-
-@pytest.fixture(autouse=True)
-def no_figures_left():
-    yield
-    plt.close("all")
+CELLS = code_of("06_honest_numbers")
 
 
 def functions(*cells: str) -> dict:
     """The functions that the chapter defines in these cells, by name."""
-    code = "\n".join(CELLS[cell] for cell in cells)
-    kept = [node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
-    space: dict = {"np": np}
-    exec(compile(ast.Module(kept, []), "chapter 6", "exec"), space)
-    return space
+    return defined([CELLS[cell] for cell in cells], np=np)
 
 
 # What the chapter builds by hand
