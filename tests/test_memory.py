@@ -1,6 +1,7 @@
 """What memory is worth: lessons with and without still poses, nets changed in one thing, and a table."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import joblib
@@ -119,6 +120,25 @@ def test_every_stroke_stands_still_in_several_ways():
     assert all(count[kind] == strokes * moving.ROUNDS for kind in ("stopped", "turned", "start"))
 
 
+def test_the_table_is_judged_by_people_who_chose_nothing():
+    """The recipe was chosen in view of the drawn people of `tables`; others are drawn to judge it."""
+    clips_ = memory.strangers()
+    shown = Counter((clip.person, clip.label) for clip in clips_)
+    assert len({person for person, _ in shown}) == memory.PEOPLE and set(shown.values()) == {memory.EACH}
+    assert {letter for _, letter in shown} == {*moving.LETTERS}
+    known = {clip.hands.tobytes() for clip in clips(moving.tables()[1])}
+    assert known.isdisjoint(clip.hands.tobytes() for clip in clips_)
+    count = Counter(trial.kind for trial in memory.minimal_pairs())
+    strokes = memory.PEOPLE * memory.EACH * len(ASL.moving)
+    assert count == dict.fromkeys(("moving", "stopped", "turned", "start"), strokes)
+
+
+def test_another_way_to_judge_is_not_taken_for_this_one():
+    """Kept judgements know by which code they were made."""
+    now = memory._code(memory.judged)
+    assert now == memory._code(memory.judged) != memory._code(memory.let_go)
+
+
 def test_a_second_letter_comes_after_another_one():
     todo = moving.followers()
     assert len(todo) == moving.NEXT_PEOPLE * len(moving.NEXT)
@@ -179,7 +199,10 @@ def test_anybody_can_make_the_table_and_an_interrupted_one_goes_on(quick, tmp_pa
     assert [trainer for _, _, trainer in quick] == [moving.Teacher, moving.Usual, moving.Teacher] * 2
     assert {settings.seed for _, settings, _ in quick} == {0, 1}
     table = json.loads((tmp_path / "memory.json").read_text("utf-8"))
-    assert table["made by"] == "strm compare memory --seeds 2" and table["strokes"] == 28
+    assert table["made by"] == "strm compare memory --seeds 2" and (table["judges"], table["strokes"]) == (
+        30,
+        120,
+    )
     for net in table["nets"].values():
         assert {"pairs", "clips", "next", "J_moving", "Z_stopped"} <= set(net)
         assert len(net["pairs"]["seeds"]) == 2 and 0 <= net["pairs"]["mean"] <= 1
@@ -198,7 +221,8 @@ def test_the_table_holds_what_the_book_says():
         assert np.mean(seeds(net)) <= 0.6, "without any memory one can hardly tell"
         assert min(seeds("ours")) > max(seeds(net)) + 0.2, "this is what memory is worth"
     careless = nets["stateless, no still poses"]
-    assert careless["J_moving"]["mean"] >= 0.95 and careless["J_stopped"]["mean"] <= 0.1, "the shortcut"
+    # The shortcut: it reads most strokes, mirrored ones apart, and takes most still poses for strokes.
+    assert careless["J_moving"]["mean"] >= 0.8 and careless["J_stopped"]["mean"] <= 0.2
     assert min(seeds("ours")) > max(seeds("no still poses")), "and what the lessons are worth"
     assert max(seeds("gradient cut")) < min(seeds("ours")), "and what the gradient is worth"
     for careless in ("no still poses", "stateless, no still poses"):
