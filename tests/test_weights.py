@@ -6,8 +6,11 @@ import torch
 
 from strm.alphabet import ASL
 from strm.bundle import WEIGHTS, load
+from strm.data import read_table
 from strm.landmarks import FEATURES
+from strm.qualities import THIRDS
 from strm.studio import sample
+from strm.studio.ship import FOLDER, KEPT
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,14 @@ def test_the_card_tells_their_size_and_where_they_come_from(bundle):
     assert f"{count:,} parameters" in card
     for person in bundle.config["provenance"]["people"]:
         assert person.split("/")[0] in card, "every set that the weights learned from is named"
+
+
+def test_the_card_says_how_few_people_judge_each_third_of_the_skin_tones():
+    photos = read_table(FOLDER / "photos.csv.gz")
+    tone = photos[photos["signer"].str.startswith(KEPT)].groupby("signer")["tone"].first()
+    assert [tone.between(*third).sum() for third in THIRDS.values()] == [1, 3, 3]
+    card = (WEIGHTS / "README.md").read_text("utf-8")
+    assert "one person in the first row,\nthree in each of the others" in card
 
 
 @torch.inference_mode()
