@@ -130,9 +130,13 @@ def _clip(root: Path, item: Item, fps: float) -> tuple[list[list], list[list]]:
     return [_row(item, n, f"{t:.5f}", sides.most_common(1)[0][0], hand) for n, t, hand in found], missed
 
 
+def harmless(text: str) -> str:
+    """Return a name for a table: a spreadsheet would run one that begins like a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
 def _row(item: Item, frame: int, t_ms: str, side: str, hand: Hand) -> list:
-    # A spreadsheet would run a text that begins like a formula.
-    known = (f"'{x}" if x[:1] in FORMULA else x for x in (item.label, item.source, item.signer, item.clip))
+    known = map(harmless, (item.label, item.source, item.signer, item.clip))
     numbers = (f"{number:.5f}" for number in np.round(hand.points.astype(float).ravel(), 5) + 0.0)
     return [*known, frame, t_ms, side, f"{hand.score:.5f}", hand.width, hand.height, *numbers]
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from strm.alphabet import ASL
-from strm.extract import COLUMNS
+from strm.extract import COLUMNS, harmless
 from strm.files import UserError, replacing
 from strm.landmarks import Hand
 
 SOURCE = "demo"
+FRAME = COLUMNS.index("frame")
 SHORTEST = 3  # frames; less is a slip of the finger
 
 
@@ -22,7 +23,7 @@ class Recorder:
     """
 
     def __init__(self, path: str | Path, signer: str) -> None:
-        self.path, self.signer = Path(path), signer
+        self.path, self.signer = Path(path), harmless(signer)
         self.label: str | None = None
         self._rows: list[list] = []
         self._began = 0.0
@@ -34,11 +35,12 @@ class Recorder:
             return ",".join(COLUMNS) + "\n"
         try:
             text = self.path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            rows = list(csv.reader(io.StringIO(text, newline="")))  # a name may hold commas, even lines
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise UserError(f"{self.path} cannot be read: name another file after --record.") from error
-        if text.split("\n", 1)[0].split(",") != list(COLUMNS):
+        if rows[:1] != [list(COLUMNS)]:
             raise UserError(f"{self.path} is another kind of table: name a new file after --record.")
-        self.clips = sum(1 for line in text.splitlines()[1:] if line.split(",")[4] == "0")
+        self.clips = sum(1 for row in rows if row[FRAME : FRAME + 1] == ["0"])
         return text if text.endswith("\n") else text + "\n"
 
     def begin(self, label: str) -> str:

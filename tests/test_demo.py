@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -134,6 +135,29 @@ def test_a_clip_without_a_hand_is_not_kept_and_says_so(tmp_path):
     recorder.take(None, 0.0)
     assert "nothing kept" in recorder.end() and not (tmp_path / "mine.csv").exists()
     assert "no label" in recorder.begin("?") and recorder.label is None
+
+
+def record(path: Path, signer: str) -> None:
+    recorder = Recorder(path, signer)
+    recorder.begin("A")
+    for t in range(3):
+        recorder.take(NoDetector().hand, float(t))
+    recorder.end()
+
+
+@pytest.mark.parametrize("signer", ["Bell, Ann", 'Ann "Bee"', "Ann\nBell"])
+def test_clips_are_counted_whatever_the_signer_is_called(tmp_path, signer):
+    for _ in range(2):
+        record(tmp_path / "mine.csv", signer)
+    table = read_table(tmp_path / "mine.csv")
+    assert table["clip"].unique().tolist() == [f"{signer}/A/0", f"{signer}/A/1"]
+    assert table["signer"].unique().tolist() == [signer]
+
+
+def test_a_signers_name_cannot_be_a_formula(tmp_path):
+    record(tmp_path / "mine.csv", "=1+1")
+    row = read_table(tmp_path / "mine.csv").loc[0]
+    assert (row["signer"], row["clip"]) == ("'=1+1", "'=1+1/A/0"), "a spreadsheet would run it"
 
 
 def test_another_table_is_not_overwritten(tmp_path):
