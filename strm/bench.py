@@ -25,7 +25,6 @@ from strm.bench_training import train_in_turns
 from strm.bundle import WEIGHTS, WEIGHTS_FILE, Bundle, load
 from strm.evaluate import one_thread
 from strm.export import MODEL_FILE, export, export_int8
-from strm.files import replacing
 from strm.handmodel import model_bundle
 from strm.landmarks import FEATURES
 from strm.model import TRM
@@ -147,12 +146,7 @@ def measure(model: Path, quick: bool = False) -> dict[str, Any]:
 def run(model: str | None = None, as_json: bool = False, out: str | None = None, quick: bool = False) -> None:
     """Do what `strm bench` does: print tables or one JSON object, and write it into `out`."""
     report = measure(Path(model or WEIGHTS), quick)
-    text = json.dumps(report, indent=1)
-    if out:
-        with replacing(out) as path:
-            path.write_text(text + "\n", encoding="utf-8")
-    if as_json:
-        print(text)
+    if timing.tell(report, as_json, out):
         return
     console = Console()
     for title, of, spread in (

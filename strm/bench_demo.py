@@ -1,17 +1,16 @@
 """Where the time of `strm demo` goes: a drawn word at a webcam's size, read and drawn frame by frame."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from strm import timing
 from strm.bundle import load
 from strm.camera import Frames
 from strm.demo import Demo
 from strm.evaluate import one_thread
-from strm.files import replacing
 from strm.landmarks import HandDetector
 from strm.stream import Recognizer
 from strm.studio.ship import FOLDER
@@ -45,12 +44,7 @@ def measure(model: Path) -> dict[str, Any]:
 def run(model: Path, as_json: bool, out: str | None) -> None:
     """Do what `strm bench --demo` does."""
     report = measure(model)
-    text = json.dumps(report, indent=1)
-    if out:
-        with replacing(out) as path:
-            path.write_text(text + "\n", encoding="utf-8")
-    if as_json:
-        print(text)
+    if timing.tell(report, as_json, out):
         return
     for stage, ms in report["median_ms"].items():
         print(f"{stage:8s} {ms:.2f} ms")

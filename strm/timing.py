@@ -1,5 +1,6 @@
 """Times that can be compared: taken in turns, so that a slow moment of the machine meets all alike."""
 
+import json
 import os
 import platform
 import time
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
+
+from strm.files import replacing
 
 WARM = 3  # calls that don't count: torch.compile compiles at the first, and at the second, which has a state
 BURST_MS = 3.0  # a call is repeated for about so long before the next one has its turn
@@ -65,3 +68,14 @@ def machine(threads: int) -> dict[str, Any]:
         "torch": torch.__version__,
         "threads": threads,
     }
+
+
+def tell(report: dict[str, Any], as_json: bool, out: str | None) -> bool:
+    """Write a report of times into the file `out`, and print it where JSON is wanted; say whether it was."""
+    text = json.dumps(report, indent=1)
+    if out:
+        with replacing(out) as path:
+            path.write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        print(text)
+    return as_json
