@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,7 @@ class Settings:
     dropout: float = 0.1
     seed: int = 0
     device: str = "cpu"
+    precision: str = "auto"  # of products: mixed on a GPU made for it, else float32
     per_letter: int = 60  # photos of each person and letter an epoch: people count, not photos
     weight_decay: float = 0.01  # of AdamW
     loss_decay: float = 0.9  # lambda of deep supervision
@@ -59,6 +61,18 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """Return the type in which products are computed: float32, bfloat16, float16, or auto's choice.
+
+    auto: on a CUDA device what its tensor cores take, bfloat16 from Ampere on, float16 from Volta on (the T4
+    of Kaggle and Colab); elsewhere, and on older ones, float32.
+    """
+    if name != "auto":
+        return getattr(torch, name)
+    age = torch.cuda.get_device_capability(device)[0] if device.type == "cuda" else 0
+    return torch.bfloat16 if age >= 8 else torch.float16 if age == 7 else torch.float32
+
+
 Lessons = tuple[np.ndarray, np.ndarray, np.ndarray]  # hands [B, S, 21, 3], class numbers, weights [B, S]
 Batch = tuple[Tensor, Tensor, Tensor]  # numbers [B, S, 63], targets [B, S], weights [B, S]
 
@@ -70,9 +84,11 @@ class Trainer:
     """
 
     curriculum = Curriculum
+    kept = ("model", "optimiser", "schedule", "scaler")
 
     def __init__(self, table: pd.DataFrame, settings: Settings, net: Callable[..., nn.Module] | None):
         self.settings, self.device = settings, device_of(settings.device)
+        self.precision = precision_of(settings.precision, self.device)
         torch.manual_seed(settings.seed)
         frames = settings.seq_len if settings.sequence_mode else 1
         self.lessons = self.curriculum(table, frames, settings.per_letter, settings.drawn_streams)
@@ -103,6 +119,8 @@ class Trainer:
         weights, total = self.model.parameters(), settings.epochs * self.steps
         self.optimiser = torch.optim.AdamW(weights, lr=settings.lr, weight_decay=settings.weight_decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimiser, settings.lr, total)
+        # Small gradients would vanish in float16: they are scaled up, and back before the step.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.loss = DeepSupervisionLoss(len(self.classes), settings.loss_decay, settings.label_smoothing)
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
 
@@ -143,9 +161,11 @@ class Trainer:
             if photos is not None:
                 loss = loss + self._loss(*self.lesson(next(photos), rng))
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimiser.step()
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
             self.schedule.step()
             self._average(number * self.steps + step)
             total += loss.item()
@@ -153,8 +173,10 @@ class Trainer:
         return total / self.steps
 
     def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
-        return self.loss(logits, targets, weights)
+        mixed = self.precision != torch.float32  # of products only: weights and their sums stay float32
+        with torch.autocast(self.device.type, self.precision) if mixed else nullcontext():
+            logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
+            return self.loss(logits, targets, weights)
 
     def _photos(self, album: Curriculum, rng: np.random.Generator) -> Iterator[Lessons]:
         """Turn over the album again and again, shuffled anew each time."""
@@ -173,12 +195,12 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return all that changes while training."""
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimiser", "schedule")}
+        parts = {name: getattr(self, name).state_dict() for name in self.kept}
         return parts | {"average": self.average}
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Take up the state of an interrupted training."""
-        for name in ("model", "optimiser", "schedule"):
+        for name in self.kept:
             getattr(self, name).load_state_dict(state[name])
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}
 

@@ -16,7 +16,7 @@ from strm.files import UserError
 from strm.rivals import RIVALS
 from strm.studio import lessons
 from strm.train import fit, run
-from strm.trainer import FLOOR, Settings, Trainer, device_of
+from strm.trainer import FLOOR, Settings, Trainer, device_of, precision_of
 
 SMALL = {"n_latent": 1, "T_deep": 2, "per_letter": 6, "batch_size": 30}
 FRAMES = Settings(epochs=3, **SMALL)
@@ -276,6 +276,39 @@ def test_a_device_that_is_not_there(monkeypatch, table, tmp_path, capsys):
         assert name in said.err and said.err.count("\n") == 1
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_of("auto") == torch.device("cuda")
+
+
+def test_precision_is_mixed_only_where_there_are_tensor_cores(monkeypatch):
+    assert precision_of("auto", torch.device("cpu")) == torch.float32
+    assert precision_of("bfloat16", torch.device("cpu")) == torch.bfloat16
+    chosen = {6: torch.float32, 7: torch.float16, 8: torch.bfloat16, 9: torch.bfloat16}
+    for age, precision in chosen.items():  # of a P100, a T4, an A100, an H100
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, age=age: (age, 0))
+        assert precision_of("auto", torch.device("cuda")) == precision
+
+
+def test_what_float16_learnt_about_its_gradients_is_kept(table):
+    settings = Settings(**(vars(FRAMES) | {"precision": "float16"}))
+    first, then = (Trainer(table, settings, None) for _ in range(2))
+    first.epoch(0, lambda loss: None)
+    then.go_on(first.state())
+    assert then.scaler.state_dict() == first.scaler.state_dict() != {}
+    then.epoch(1, lambda loss: None)
+    assert then.scaler.state_dict()["_growth_tracker"] == 2 * first.steps, "no step was left out"
+
+
+@MODES
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_learns_what_float32_learns(table, settings, precision, tmp_path):
+    settings = vars(settings) | {"dropout": 0.0, "lr": 5e-3, "epochs": 4}
+    full = fit(table, Settings(**settings), progress=False)
+    mixed = fit(table, Settings(**(settings | {"precision": precision})), progress=False)
+    losses = np.array([[epoch["loss"] for epoch in model.history] for model in (full, mixed)])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)  # bfloat16 has three digits
+    assert not np.array_equal(*losses), "nothing was mixed"
+    assert {value.dtype for value in weights(mixed).values()} == {torch.float32}
+    unseen = read(photos("ABI", people=2, start=50), tmp_path)
+    assert abs(evaluate(full, unseen)["accuracy"] - evaluate(mixed, unseen)["accuracy"]) < 0.1
 
 
 @pytest.mark.parametrize("mode", [[], ["--sequence_mode"]])
