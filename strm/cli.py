@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from strm import __version__, book_cli, demo_cli, extract_cli, studio_cli
 from strm.arguments import Add, amount, count, rate, share
-from strm.files import UserError
+from strm.files import ILL, UserError, cannot_write
 
 MODELS, GRAPHS = "outputs/models", "outputs/onnx"
 
@@ -49,19 +49,8 @@ def _train(args: argparse.Namespace) -> None:
     from strm.studio.ship import shipped
     from strm.train import Settings, run
 
-    names = (
-        "epochs",
-        "batch_size",
-        "lr",
-        "sequence_mode",
-        "seq_len",
-        "n_latent",
-        "T_deep",
-        "dropout",
-        "seed",
-        "device",
-    )
-    settings = Settings(**{name: getattr(args, name) for name in names})
+    names = "epochs batch_size lr sequence_mode seq_len n_latent T_deep dropout seed device"
+    settings = Settings(**{name: getattr(args, name) for name in names.split()})
     run(args.csv or shipped(args.sequence_mode), settings, args.val_signers, args.out_dir, args.fps)
 
 
@@ -236,5 +225,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("Stopped. Run the same command again to go on.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read our output, `head` say, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _hush()
         return 1
+    except OSError as error:
+        if error.errno not in ILL:
+            raise
+        print(cannot_write(error.filename or "what was asked for", error), file=sys.stderr)
+        _hush()
+        return 2
+
+
+def _hush() -> None:
+    """Let nobody hear what is still to be printed: Python would try at its end, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,26 +1,67 @@
 """What every command needs: a user's mistake in one sentence, and files that are never half written."""
 
+import contextlib
+import errno
+import glob
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
+ILL = FULL | {errno.EROFS, errno.EIO}  # nobody's mistake in a program: the disk is full, locked or broken
 
 
 class UserError(Exception):
     """One sentence that says what is wrong and what to do. The command line prints it and exits with 2."""
 
 
-@contextmanager
+def cannot_write(path: str | Path, error: OSError) -> UserError:
+    """Return what to tell the user of a file or folder that the system would not write."""
+    advice = "Make room there and run it again" if error.errno in FULL else "Choose another folder"
+    return UserError(f"Cannot write {path}: {error.strerror or type(error).__name__}. {advice}.")
+
+
+@contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, renamed onto it only when the block ends without an error."""
+    """Yield a temporary path beside `path`, renamed onto it only when the block ends without an error.
+
+    Raises UserError where the folder cannot be made, the disk is full, or the file cannot be written:
+    `path` is then as it was. What a killed process left beside it is swept away.
+    """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"Cannot write to {path.parent}: {error.strerror}. Choose another folder.") from error
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        places = {str(place) for place in (temporary, path, *path.parents)}
+        if error.errno in ILL or str(error.filename) in places:
+            raise cannot_write(path, error) from error
+        raise  # of something else that the block did
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sweep(path: Path, suffix: str = ".part") -> None:
+    """Remove the temporary files that killed processes left beside `path`: .NAME.PROCESS.part, or so."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{suffix}*"):
+        process = left.name[len(path.name) + 2 :].split(".")[0]
+        if process.isdigit() and not _lives(int(process)):
+            with contextlib.suppress(OSError):  # on Windows, a file that somebody still writes stays
+                left.unlink()
+
+
+def _lives(process: int) -> bool:
+    if sys.platform == "win32":  # there a signal 0 would end it; who writes a file holds it, though
+        return process == os.getpid()
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True

@@ -1,0 +1,101 @@
+"""Files are never half written: a full disk, a locked one, a folder that goes, a process that was killed."""
+
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from strm import cli
+from strm.files import UserError, replacing
+
+
+def fails(number: int, path: str | None = None):
+    """What the system raises; with a `path` where it knows which."""
+    raise OSError(number, os.strerror(number), *([path] if path else []))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EIO])
+def test_a_disk_that_takes_no_more_is_one_sentence_and_the_old_file_is_whole(tmp_path, number):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(UserError) as caught:
+        with replacing(path) as part:
+            part.write_text("half of the new")
+            fails(number)
+    said = str(caught.value)
+    assert str(path) in said and os.strerror(number) in said and "\n" not in said
+    assert ("Make room" in said) == (number in (errno.ENOSPC, errno.EFBIG))
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"] and path.read_text() == "old"
+
+
+def test_what_fails_elsewhere_in_the_block_is_told_as_it_is(tmp_path):
+    for other in (lambda: fails(errno.ENOENT, "photo.jpg"), lambda: fails(errno.ECONNRESET)):
+        with pytest.raises(OSError), replacing(tmp_path / "table.csv"):
+            other()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_goes_meanwhile_is_one_sentence(tmp_path):
+    path = tmp_path / "out" / "table.csv"
+    with pytest.raises(UserError, match=r"table\.csv"):
+        with replacing(path) as part:
+            part.write_text("new")
+            part.unlink()
+            path.parent.rmdir()
+    assert not path.parent.exists()
+
+
+def test_a_folder_in_the_place_of_the_file_is_one_sentence(tmp_path):
+    (tmp_path / "table.csv" / "full").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"table\.csv"), replacing(tmp_path / "table.csv") as part:
+        part.write_text("new")
+    assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_what_a_killed_process_left_is_swept_away_and_nothing_else(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path, alive = tmp_path / "a[1].csv", os.getppid()
+    stays = [
+        f".a[1].csv.{alive}.part",
+        f".b.csv.{dead.pid}.part",
+        f".a1.csv.{dead.pid}.part",
+        ".a[1].csv.work",
+    ]
+    goes = [f".a[1].csv.{dead.pid}.part", f".a[1].csv.{dead.pid}.part.mp4"]
+    if sys.platform == "win32":  # what nobody holds open has nobody
+        stays.pop(0)
+    for name in (*stays, *goes):
+        (tmp_path / name).write_text("")
+    with replacing(path) as part:
+        part.write_text("new")
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, *stays}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, the disk that is always full")
+def test_a_full_disk_behind_the_output_is_one_sentence():
+    command = [sys.executable, "-m", "strm", "studio", "dataset", "--landmarks_only", "--signers", "1"]
+    command += ["--stills", "1", "--clips", "0", "--words", "0", "--jobs", "1", "--out_dir"]
+    with tempfile.TemporaryDirectory() as folder, open("/dev/full", "w") as full:
+        done = subprocess.run([*command, folder], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert Path(folder, "photos.csv.gz").is_file()
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("Cannot write") and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number, known", [(errno.ENOSPC, True), (errno.EROFS, True), (errno.ENOENT, False)])
+def test_no_command_ends_in_a_traceback_on_a_full_disk(monkeypatch, capsys, number, known):
+    """Whatever it was that could not be written; a file that a command forgot to make is a bug, and shown."""
+    monkeypatch.setattr("strm.read.run", lambda *_: fails(number, "where.png"))
+    monkeypatch.setattr("strm.cli._hush", lambda: None)
+    if known:
+        assert cli.main(["read", "a.jpg"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("Cannot write where.png:") and said.count("\n") == 1
+    else:
+        with pytest.raises(OSError):
+            cli.main(["read", "a.jpg"])
