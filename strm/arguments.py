@@ -1,9 +1,10 @@
-"""Numbers on the command line: each kind says what it wants when it gets something else."""
+"""What several commands ask for. Each kind of number says what it wants when it gets something else."""
 
 import argparse
 from collections.abc import Callable
 
 Add = Callable[..., argparse.ArgumentParser]  # adds one command to the command line
+MODELS = "outputs/models"
 
 
 def _number(kind: type, fits: Callable[[float], bool], wanted: str) -> Callable[[str], float]:
@@ -22,3 +23,9 @@ amount = _number(int, lambda value: value >= 0, "0 or greater")
 rate = _number(float, lambda value: 0 < value < float("inf"), "greater than 0 and finite")
 weight = _number(float, lambda value: 0 < value <= 1, "above 0 and at most 1")
 share = _number(float, lambda value: 0 <= value < 1, "at least 0 and below 1")
+
+
+def add_csv(parser: argparse.ArgumentParser, purpose: str, required: bool = True) -> None:
+    """Add the tables of landmarks, and the rate assumed of clips without times."""
+    parser.add_argument("--csv", nargs="+", required=required, metavar="FILE", help=purpose)
+    parser.add_argument("--fps", type=rate, default=30.0, help="frames a second where t_ms is missing (30)")

@@ -9,54 +9,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from strm import __version__, book_cli, demo_cli, extract_cli, studio_cli
-from strm.arguments import Add, amount, count, rate, share
+from strm import __version__, book_cli, demo_cli, extract_cli, studio_cli, train_cli
+from strm.arguments import MODELS, Add, add_csv, count
 from strm.files import ILL, UserError, cannot_write
 
-MODELS, GRAPHS = "outputs/models", "outputs/onnx"
-
-
-def _add_train(add: Add) -> None:
-    parser = add("train", "CSV files of landmarks -> a trained model", _train)
-    _add_csv(parser, "landmarks to learn from, one file or several (the studio's, in data/studio)", False)
-    parser.add_argument("--epochs", type=count, default=100, metavar="N", help="passes over the data (100)")
-    parser.add_argument(
-        "--batch_size", type=count, default=64, metavar="N", help="rows or clips in a step (64)"
-    )
-    parser.add_argument("--lr", type=rate, default=1e-3, help="learning rate (1e-3)")
-    parser.add_argument("--sequence_mode", action="store_true", help="learn from clips, by true BPTT")
-    parser.add_argument(
-        "--seq_len", type=count, default=16, metavar="N", help="frames of a clip in a step (16)"
-    )
-    parser.add_argument("--n_latent", type=count, default=6, metavar="N", help="updates of z in a cycle (6)")
-    parser.add_argument("--T_deep", type=count, default=3, metavar="N", help="cycles a frame (3)")
-    parser.add_argument("--dropout", type=share, default=0.1, help="share of hidden numbers left out (0.1)")
-    parser.add_argument("--seed", type=amount, default=0, help="the same seed gives the same model (0)")
-    parser.add_argument(
-        "--val_signers",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="signers kept apart to choose the best epoch",
-    )
-    parser.add_argument("--out_dir", default=MODELS, metavar="DIR", help=f"where the model goes ({MODELS})")
-    parser.add_argument(
-        "--device", choices=["cpu", "cuda", "mps", "auto"], default="cpu", help="where to train (cpu)"
-    )
-
-
-def _train(args: argparse.Namespace) -> None:
-    from strm.studio.ship import shipped
-    from strm.train import Settings, run
-
-    names = "epochs batch_size lr sequence_mode seq_len n_latent T_deep dropout seed device"
-    settings = Settings(**{name: getattr(args, name) for name in names.split()})
-    run(args.csv or shipped(args.sequence_mode), settings, args.val_signers, args.out_dir, args.fps)
+GRAPHS = "outputs/onnx"
 
 
 def _add_evaluate(add: Add) -> None:
     parser = add("evaluate", "a model and CSV files -> accuracy, macro-F1, per letter, per signer", _evaluate)
-    _add_csv(parser, "landmarks to judge the model on, one file or several")
+    add_csv(parser, "landmarks to judge the model on, one file or several")
     _add_model(parser, MODELS)
     units = parser.add_mutually_exclusive_group()
     units.add_argument(
@@ -170,11 +132,6 @@ def _bench(args: argparse.Namespace) -> None:
     run(args.model, args.json, args.out, args.quick)
 
 
-def _add_csv(parser: argparse.ArgumentParser, purpose: str, required: bool = True) -> None:
-    parser.add_argument("--csv", nargs="+", required=required, metavar="FILE", help=purpose)
-    parser.add_argument("--fps", type=rate, default=30.0, help="frames a second where t_ms is missing (30)")
-
-
 def _add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
     said = default or "the shipped weights"
     parser.add_argument("--model", default=default, metavar="DIR", help=f"the model's folder ({said})")
@@ -184,7 +141,7 @@ COMMANDS = (
     extract_cli.add_images,
     extract_cli.add_videos,
     studio_cli.add_studio,
-    _add_train,
+    train_cli.add_train,
     _add_evaluate,
     _add_compare,
     _add_read,
