@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from strm.alphabet import ASL
+from strm.checkpoint import packed
 from strm.files import UserError, replacing
 from strm.landmarks import FEATURES, FPS, PALM_MS, WRIST_MS
 from strm.model import TRM
@@ -51,16 +53,18 @@ class Bundle:
             raise UserError("The training diverged, its weights are no numbers: choose a smaller --lr.")
         folder = Path(folder)
         mean, scale = self.model.mean.double().numpy(), self.model.scale.double().numpy()
-        with replacing(folder / WEIGHTS_FILE) as path:
-            torch.save({name: value.detach().cpu() for name, value in self.model.state_dict().items()}, path)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with replacing(folder / SCALER_FILE) as path:
-            scaler = StandardScaler()
-            scaler.mean_, scaler.scale_, scaler.var_, scaler.n_features_in_ = mean, scale, scale**2, len(mean)
-            joblib.dump(scaler, path)
-        self.config["weights_sha256"] = digest
-        with replacing(folder / CONFIG_FILE) as path:
-            path.write_text(json.dumps(self.config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        weights = packed({name: value.detach().cpu() for name, value in self.model.state_dict().items()})
+        self.config["weights_sha256"] = hashlib.sha256(weights).hexdigest()
+        scaler = StandardScaler()
+        scaler.mean_, scaler.scale_, scaler.var_, scaler.n_features_in_ = mean, scale, scale**2, len(mean)
+        config = json.dumps(self.config, indent=1, ensure_ascii=False) + "\n"
+        # All are written before the first takes its old one's place: a full disk leaves the old model whole.
+        with ExitStack() as stack:
+            names = (CONFIG_FILE, SCALER_FILE, WEIGHTS_FILE)
+            parts = [stack.enter_context(replacing(folder / name)) for name in names]
+            parts[0].write_text(config, encoding="utf-8")
+            joblib.dump(scaler, parts[1])
+            parts[2].write_bytes(weights)
 
 
 def describe(

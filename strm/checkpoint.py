@@ -1,6 +1,7 @@
 """Go on after an interruption: a training's state in one file, which fits its own data and settings only."""
 
 import hashlib
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +22,18 @@ def fingerprint(settings: Any, *tables: pd.DataFrame | None) -> str:
     return mark.hexdigest()
 
 
+def packed(what: Any) -> bytes:
+    """Return what `torch.save` writes. Into a file, it hides from us that a disk is full, and names the file
+    inside: so that equal weights are equal bytes, and any trouble is an OSError, we write it ourselves."""
+    buffer = io.BytesIO()
+    torch.save(what, buffer)
+    return buffer.getvalue()
+
+
 def save(path: Path, mark: str, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers, lists and dictionaries of them) under its training's mark."""
     with replacing(path) as temporary:
-        torch.save({"mark": mark, "state": state}, temporary)
+        temporary.write_bytes(packed({"mark": mark, "state": state}))
 
 
 def load(path: Path | None, mark: str) -> dict[str, Any] | None:

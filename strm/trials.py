@@ -19,6 +19,7 @@ from rich.progress import track
 
 from strm.alphabet import ASL
 from strm.bundle import Bundle
+from strm.checkpoint import packed
 from strm.data import people, read_table, split_by_signer
 from strm.files import UserError, replacing
 from strm.model import TRM
@@ -130,7 +131,7 @@ def learned(
     if not path.is_file():
         bundle = fit(train(), settings, progress=False, net=net, **options)
         with replacing(path) as temporary:
-            torch.save({"weights": bundle.model.state_dict(), "config": bundle.config}, temporary)
+            temporary.write_bytes(packed({"weights": bundle.model.state_dict(), "config": bundle.config}))
         return bundle
     saved = torch.load(path, weights_only=True)
     make = net or partial(TRM, n_latent=settings.n_latent, T_deep=settings.T_deep)
