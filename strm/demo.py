@@ -41,6 +41,8 @@ class Demo:
     hand: Hand | None = None
     reading: Reading | None = None
     offered: list[str] = field(default_factory=list)
+    shown: int = 0  # frames
+    pace: str = ""  # the times in words, told anew every RECENT frames: numbers that flicker can't be read
     times: dict[str, deque[float]] = field(
         default_factory=lambda: {stage: deque(maxlen=RECENT) for stage in ("detect", "read", "draw")}
     )
@@ -62,6 +64,9 @@ class Demo:
     def show(self, picture: np.ndarray) -> np.ndarray:
         """Return the picture for the window, with all that there is to say."""
         began = time.perf_counter()
+        if self.shown % RECENT == 0:
+            self.pace = "  ".join(f"{stage} {ms:.0f} ms" for stage, ms in self.milliseconds().items())
+        self.shown += 1
         shown = paint(picture, self)
         self.times["draw"].append(time.perf_counter() - began)
         return shown

@@ -52,9 +52,8 @@ def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
             picture, (round(width - 1.5 * line), round(1.5 * line)), round(0.5 * line), (60, 60, 230), -1
         )
         write_words(picture, recorder.label, (width - 4 * line, 2 * line), line)
-    times = "  ".join(f"{stage} {ms:.0f} ms" for stage, ms in demo.milliseconds().items())
     said = [KEYS, RECORD_KEYS] if recorder is not None else [KEYS]
-    for i, words in enumerate([*said[::-1], f"{times}   {demo.message}"]):
+    for i, words in enumerate([*said[::-1], f"{demo.pace}   {demo.message}"]):
         write_words(picture, words, (line, height - (0.4 + 0.75 * i) * line), 0.6 * line)
     return picture
 
