@@ -71,6 +71,22 @@ def in_javascript(bundle: Bundle, streams: list, folder: Path, **options) -> dic
     return json.loads((folder / "out.json").read_text("utf-8"))
 
 
+def read_by_both(bundle: Bundle, streams: list, folder: Path, **options) -> list[str]:
+    """Read streams in Python and in JavaScript, and see that they say the same; return the texts."""
+    told = in_javascript(bundle, streams, folder, **options)
+    texts = []
+    for frames, seen in zip(streams, told["streams"], strict=True):
+        recognizer = Recognizer(bundle, **options)
+        for (hand, t), page in zip(frames, seen, strict=True):
+            reading = recognizer.step(hand, t)
+            assert (page["committed"], page["replaced"]) == (reading.committed, reading.replaced)
+            assert (page["letter"], page["text"]) == (reading.letter, reading.text)
+            assert page["confidence"] == pytest.approx(reading.confidence, abs=1e-4)
+            assert [top["letter"] for top in page["top3"]] == [letter for letter, _ in reading.top3]
+        texts.append(recognizer.text)
+    return texts
+
+
 @pytest.fixture(scope="module")
 def streams() -> list:
     """Words of drawn people: at the camera's pace and at half of it, a lost hand, a left hand, a pause."""
@@ -85,19 +101,28 @@ def streams() -> list:
 @needs_node
 @pytest.mark.parametrize("stateful", [True, False])
 def test_frame_by_frame_the_page_reads_what_python_reads(streams, stateful, tmp_path):
-    bundle = load(WEIGHTS)
-    told = in_javascript(bundle, streams, tmp_path, stateful=stateful)
-    texts = []
-    for frames, seen in zip(streams, told["streams"], strict=True):
-        recognizer = Recognizer(bundle, stateful=stateful)
-        for (hand, t), page in zip(frames, seen, strict=True):
-            reading = recognizer.step(hand, t)
-            assert (page["committed"], page["replaced"]) == (reading.committed, reading.replaced)
-            assert (page["letter"], page["text"]) == (reading.letter, reading.text)
-            assert page["confidence"] == pytest.approx(reading.confidence, abs=1e-4)
-            assert [top["letter"] for top in page["top3"]] == [letter for letter, _ in reading.top3]
-        texts.append(recognizer.text)
+    texts = read_by_both(load(WEIGHTS), streams, tmp_path, stateful=stateful)
     assert (texts[:3] == [*WORDS]) == stateful, "the state writes J and Z, and without it they are lost"
+
+
+@needs_node
+def test_signs_that_edit_the_text_do_so_in_the_page_too(streams, tmp_path):
+    """A data set may have signs for 'delete' and 'space': here two letters of the word stand for them."""
+    bundle = load(WEIGHTS)
+    signs = {"L": "space", "X": "del"}
+    names = [signs.get(name, name) for name in bundle.class_names]
+    text = read_by_both(Bundle(bundle.model, bundle.config | {"class_names": names}), streams[:1], tmp_path)
+    assert text == ["E B"], "E, space, J, which is deleted, B"
+
+
+@needs_node
+def test_a_model_without_the_motion_slot_gets_none_in_the_page_either(streams, tmp_path):
+    bundle = load(WEIGHTS)
+    without = bundle.config["preprocessing"] | {"motion": False}
+    bundle = Bundle(bundle.model, bundle.config | {"preprocessing": without})
+    read_by_both(bundle, streams, tmp_path)
+    seen = in_javascript(bundle, streams[:1], tmp_path)["streams"][0]
+    assert all(frame["inside"]["x"][:3] == [0, 0, 0] for frame in seen)
 
 
 @needs_node

@@ -243,8 +243,12 @@ export class Speller {
     this.last = letter;
     this.spent = new Map([letter, start].filter(Boolean).map((spent) => [spent, tMs]));
     this.grows = { letter, lastWon: tMs };
-    if (replaced && this.text.endsWith(replaced)) this.text = this.text.slice(0, -replaced.length);
-    this.text += letter;
+    if (letter === "del") this.backspace();
+    else if (letter === "space") this.space();
+    else {
+      if (replaced && this.text.endsWith(replaced)) this.text = this.text.slice(0, -replaced.length);
+      this.text += letter;
+    }
     return replaced;
   }
 
@@ -278,8 +282,9 @@ export class Recognizer {
     this.resampler = new Resampler(model.config.fps);
     this.weight = 1 - (1 - this.smoothing) ** (15 / model.config.fps);
     this.speller = new Speller(model.config.alphabet, this);
-    const { wrist_ms: wristMs, palm_ms: palmMs } = model.config.preprocessing;
+    const { wrist_ms: wristMs, palm_ms: palmMs, motion } = model.config.preprocessing;
     this.slowness = { wristMs, palmMs };
+    this.motionSlot = motion;
     this.reset();
   }
 
@@ -322,12 +327,13 @@ export class Recognizer {
   think({ points, tMs }) {
     const { x, averages } = motionFeatures(points, tMs, this.averages, this.slowness);
     this.averages = averages;
+    const moved = Math.hypot(x[3 * WRIST], x[3 * WRIST + 1]);
+    if (!this.motionSlot) x.fill(0, 3 * WRIST, 3 * WRIST + 3); // a model that was trained without it
     this.thought = { x, ...this.model.step(x, this.stateful ? this.state : null) };
     this.state = this.thought.state;
     const fresh = softmax(this.thought.logits), old = this.probabilities ?? fresh;
     this.probabilities = old.map((a, i) => a + this.weight * (fresh[i] - a));
     const best = this.probabilities.indexOf(Math.max(...this.probabilities));
-    const moved = Math.hypot(x[0], x[1]);
     return this.speller.step(this.model.names[best], this.probabilities[best], moved, tMs);
   }
 
