@@ -6,12 +6,13 @@ until a command runs, so that `strm --help` answers at once.
 
 import argparse
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 
 from strm import __version__, book_cli, demo_cli, extract_cli, studio_cli, train_cli
 from strm.arguments import MODELS, Add, add_csv, count
-from strm.files import ILL, UserError, cannot_write
+from strm.files import ILL, UserError, trouble
 
 GRAPHS = "outputs/onnx"
 
@@ -185,9 +186,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _hush()
         return 1
     except OSError as error:
-        if error.errno not in ILL:
+        if error.errno not in ILL and not isinstance(error, shutil.Error):
             raise
-        print(cannot_write(error.filename or "what was asked for", error), file=sys.stderr)
+        print(trouble(error.filename or "what was asked for", error), file=sys.stderr)
         _hush()
         return 2
 

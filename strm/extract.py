@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from strm.files import UserError, replacing
+from strm.files import UserError, replacing, trouble
 from strm.handmodel import model_bundle
 from strm.landmarks import POINTS, Hand, HandDetector
 from strm.pictures import Item, find, kind, read_picture, sample
@@ -170,7 +170,7 @@ def _extract(root: Path, out: Path, chunks: list[list[Item]], fps: float | None,
             _write(missed_path(out), ("file", "frame", "t_ms", "why"), missed, "\t")
         shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"Cannot use {error.filename or out}: {error.strerror}.") from error
+        raise trouble(error.filename or out, error) from error
     if len(unreadable) == len(files):
         raise UserError(f"None of the {what} in {root} can be used: {missed[0][0]} {missed[0][3]}.")
     if not rows:

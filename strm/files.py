@@ -4,22 +4,32 @@ import contextlib
 import errno
 import glob
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
-ILL = FULL | {errno.EROFS, errno.EIO}  # nobody's mistake in a program: the disk is full, locked or broken
+# The disk is full, locked, not ours or broken: no mistake in a program.
+ILL = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 class UserError(Exception):
     """One sentence that says what is wrong and what to do. The command line prints it and exits with 2."""
 
 
-def cannot_write(path: str | Path, error: OSError) -> UserError:
-    """Return what to tell the user of a file or folder that the system would not write."""
-    advice = "Make room there and run it again" if error.errno in FULL else "Choose another folder"
-    return UserError(f"Cannot write {path}: {error.strerror or type(error).__name__}. {advice}.")
+def trouble(path: str | Path, error: OSError) -> UserError:
+    """Return what to tell the user of a file or folder with which the system would not do as asked."""
+    why, full = error.strerror or type(error).__name__, error.errno in FULL
+    if isinstance(error, shutil.Error) and isinstance(
+        error.args[0], list
+    ):  # a folder was copied: of each file
+        path, why = error.args[0][0][1:]
+        full = any(os.strerror(number) in why for number in FULL)
+    advice = " Make room there." if full else " Choose another folder."
+    if isinstance(error, FileNotFoundError):
+        advice = " It went away meanwhile."
+    return UserError(f"Cannot use {path}: {why}.{advice}")
 
 
 @contextlib.contextmanager
@@ -38,9 +48,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except OSError as error:
         places = {str(place) for place in (temporary, path, *path.parents)}
-        if error.errno in ILL or str(error.filename) in places:
-            raise cannot_write(path, error) from error
-        raise  # of something else that the block did
+        if str(error.filename) in places or (error.filename is None and error.errno in ILL):
+            raise trouble(path, error) from error
+        raise  # the block did something else
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

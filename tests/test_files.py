@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,7 +85,7 @@ def test_a_full_disk_behind_the_output_is_one_sentence():
         done = subprocess.run([*command, folder], stdout=full, stderr=subprocess.PIPE, text=True)
         assert Path(folder, "photos.csv.gz").is_file()
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith("Cannot write") and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("Cannot use") and "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("number, known", [(errno.ENOSPC, True), (errno.EROFS, True), (errno.ENOENT, False)])
@@ -95,7 +96,22 @@ def test_no_command_ends_in_a_traceback_on_a_full_disk(monkeypatch, capsys, numb
     if known:
         assert cli.main(["read", "a.jpg"]) == 2
         said = capsys.readouterr().err
-        assert said.startswith("Cannot write where.png:") and said.count("\n") == 1
+        assert said.startswith("Cannot use where.png:") and said.count("\n") == 1
     else:
         with pytest.raises(OSError):
             cli.main(["read", "a.jpg"])
+
+
+def test_a_folder_that_cannot_be_copied_is_one_sentence(tmp_path, monkeypatch, capsys):
+    """shutil collects what went wrong with each file, and gives no number."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "a.txt").write_text("a")
+
+    def copy(*_):
+        shutil.copytree(tmp_path / "from", tmp_path / "to", copy_function=lambda *_: fails(errno.ENOSPC))
+
+    monkeypatch.setattr("strm.read.run", copy)
+    monkeypatch.setattr("strm.cli._hush", lambda: None)
+    assert cli.main(["read", "a.jpg"]) == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / "to" / "a.txt") in said and "Make room" in said and said.count("\n") == 1

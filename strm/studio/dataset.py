@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from strm import extract
 from strm.data import COORDINATES
-from strm.files import UserError, replacing
+from strm.files import UserError, replacing, trouble
 from strm.handmodel import model_bundle
 from strm.studio.takes import KINDS, Plan, Take, name_of, person, takes
 
@@ -101,7 +101,7 @@ def make(out_dir: str | Path, signers: int = 40, plan: Plan | None = None, jobs:
             path.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
         shutil.rmtree(work, ignore_errors=True)
     except OSError as error:
-        raise UserError(f"Cannot use {error.filename or out}: {error.strerror}.") from error
+        raise trouble(error.filename or out, error) from error
     _tell(out, summary, kinds)
     return summary
 
