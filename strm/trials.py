@@ -11,7 +11,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import torch
@@ -23,6 +22,7 @@ from strm.checkpoint import packed
 from strm.data import people, read_table, split_by_signer
 from strm.files import UserError, replacing
 from strm.model import TRM
+from strm.processes import each
 from strm.rivals import RIVALS
 from strm.studio.ship import FOLDER, KEPT
 from strm.train import Settings, fit
@@ -161,6 +161,5 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 def run_all(name: str, task: Callable, jobs: list[tuple], workers: int) -> list[dict[str, Any]]:
     folder = Path("outputs") / "compare"
-    calls = (joblib.delayed(cached)(folder, name, task, *job) for job in jobs)
-    done = joblib.Parallel(n_jobs=workers, return_as="generator")(calls)
+    done = each(cached, [(folder, name, task, *job) for job in jobs], workers)
     return list(track(done, f"{name}: trainings", total=len(jobs)))

@@ -3,8 +3,7 @@
 import csv
 import itertools
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -164,29 +163,20 @@ def check_name(path: Path, suffixes: tuple[str, ...]) -> None:
         raise UserError(f"{path} is no name for this file: end it in {' or '.join(suffixes)}.")
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[Path]:
-    try:
-        with replacing(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror}. Choose another folder.") from error
-
-
 def save_picture(path: Path, picture: np.ndarray) -> None:
     """Save an RGB picture as .png or .jpg."""
     picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     how = [cv2.IMWRITE_JPEG_QUALITY, JPEG] if path.suffix.lower() != ".png" else []
     data = cv2.imencode(path.suffix, picture, how)[1].tobytes()
-    with _writing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
 
 
 def save_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
     """Save RGB frames, all of one size, as an .mp4."""
     height, width = frames[0].shape[:2]
-    with _writing(path) as temporary:
-        running = temporary.with_suffix(".mp4")  # OpenCV goes by the suffix
+    with replacing(path) as temporary:
+        running = temporary.with_name(f"{temporary.name}.mp4")  # OpenCV goes by the suffix
         video = cv2.VideoWriter(str(running), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
         try:
             if not video.isOpened():
@@ -203,7 +193,7 @@ def save_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
 def save_truth(path: Path, motion: Motion, renders: Sequence[Render]) -> None:
     """Save what each frame of a film shows, a row a frame."""
     views = view(motion.turn)
-    with _writing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(TRUTH)
         for i, render in enumerate(renders):

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -25,6 +24,7 @@ from strm import extract
 from strm.data import COORDINATES
 from strm.files import UserError, replacing, trouble
 from strm.handmodel import model_bundle
+from strm.processes import each
 from strm.studio.takes import KINDS, Plan, Take, name_of, person, takes
 
 COLUMNS = (
@@ -92,14 +92,13 @@ def make(out_dir: str | Path, signers: int = 40, plan: Plan | None = None, jobs:
                 parts = [work / f"{kind}-{number:04}.json" for number in range(signers)]
                 todo = [(number, part) for number, part in enumerate(parts) if not part.exists()]
                 bar = progress.add_task(kind, total=signers, completed=signers - len(todo))
-                calls = (delayed(_work)(plan, number, kind, part) for number, part in todo)
-                for _ in Parallel(n_jobs=min(jobs, len(todo)) or 1, return_as="generator")(calls):
+                for _ in each(_work, [(plan, number, kind, part) for number, part in todo], jobs):
                     progress.advance(bar)
                 summary[kind] = _collect(out / f"{kind}.csv.gz", parts)
         summary["ms_per_frame"] = _pace(work.glob("*.json"))
         with replacing(out / "summary.json") as path:
             path.write_text(json.dumps(summary, indent=1) + "\n", "utf-8")
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(work.parent, ignore_errors=True)
     except OSError as error:
         raise trouble(error.filename or out, error) from error
     _tell(out, summary, kinds)
@@ -107,17 +106,16 @@ def make(out_dir: str | Path, signers: int = 40, plan: Plan | None = None, jobs:
 
 
 def _work_folder(out: Path, plan: Plan) -> Path:
-    """The folder of part files, emptied if they are of another plan or came from another studio."""
+    """The folder of part files. Those of another plan or studio are thrown away, and had another folder."""
     here = Path(__file__).parent
     sources = [path.read_bytes() for path in sorted(here.glob("*.*")) if path.is_file()]
     facts = json.dumps([VERSION, asdict(plan)]).encode()
     key = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in (facts, *sources))).hexdigest()
     work = out / ".work"
-    if not (work / key).exists():
+    if not (work / key).is_dir():
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        (work / key).touch()
-    return work
+    (work / key).mkdir(parents=True, exist_ok=True)
+    return work / key
 
 
 def _work(plan: Plan, number: int, kind: str, part: Path) -> None:
