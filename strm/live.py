@@ -24,6 +24,7 @@ from strm.studio.ship import FOLDER, KEPT
 
 SOURCE = Path(__file__).parents[1] / "book" / "_static" / "live"
 MODEL_FILE, WEIGHTS_FILE, LIST_FILE = "model.json", "weights.bin", "files.json"
+DETECTOR = "vendor"  # the folder of MediaPipe's program and nets
 WORD = "JAZZ"  # a film of data/studio
 HELD, HELD_MS, GAP_MS = (30, 95, 145), 1500.0, 1000.0  # frames of it, in the middle of its strokes
 COLUMNS, QUALITY = 12, 80  # of the picture that holds all frames
@@ -45,10 +46,10 @@ def build(out: Path, source: Path = SOURCE) -> None:
         raise UserError("The live page is not here: run `strm live build` in a clone of the repository.")
     shutil.copytree(source, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("vendor.json"))
     write_model(load(WEIGHTS), out)
-    book_vendor.unpack(source / "vendor.json", out / "vendor")
-    with replacing(out / "vendor" / "hand_landmarker.task") as path:
+    book_vendor.unpack(source / "vendor.json", out / DETECTOR)
+    with replacing(out / DETECTOR / "hand_landmarker.task") as path:
         path.write_bytes(model_bundle())
-    _write_licences(out / "vendor")
+    _write_licences(out / DETECTOR)
     write_clips(out / "clip")
     write_hands(out / "hands.json")
     shutil.copytree(FOLDER / "stills", out / "letters", dirs_exist_ok=True)
@@ -153,13 +154,17 @@ def _write_licences(folder: Path) -> None:
 
 
 def _write_list(out: Path) -> None:
-    """List every file for the service worker, under a name that changes with any of them."""
+    """List what the service worker keeps at once, under a name that changes with any file.
+
+    The detector is not among it: who only reads the book need not load so much.
+    """
     paths = sorted(path for path in out.rglob("*") if path.is_file() and path.name != LIST_FILE)
     total = hashlib.sha256()
     for path in paths:
         total.update(path.relative_to(out).as_posix().encode() + hashlib.sha256(path.read_bytes()).digest())
     names = [path.relative_to(out).as_posix() for path in paths if path.name != "worker.js"]
-    _write_json(out / LIST_FILE, {"version": total.hexdigest()[:16], "files": ["./", *names]})
+    light = [name for name in names if not name.startswith(f"{DETECTOR}/")]
+    _write_json(out / LIST_FILE, {"version": total.hexdigest()[:16], "files": ["./", *light]})
 
 
 def _write_json(path: Path, what: dict[str, Any] | list[dict[str, Any]]) -> None:

@@ -35,22 +35,45 @@ def _skip(reason: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The built page, served to this machine."""
+def built(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("live")
     try:
         build(folder)
     except UserError as error:
         _skip(f"the page could not be built: {error}")
+    return folder
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *words):
-            pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
+class Server:
+    """The built page, served to this machine; which files pages and service workers asked for."""
+
+    def __init__(self, folder: Path):
+        asked = self.asked = []
+
+        class Quiet(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *words):
+                asked.append(self.path)
+
+            def end_headers(self):  # what is kept is the service worker's doing, not the browser's own cache
+                self.send_header("Cache-Control", "no-store")
+                super().end_headers()
+
+        self._server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), partial(Quiet, directory=str(folder))
+        )
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def site(built):
+    server = Server(built)
+    yield server.url
+    server.stop()
 
 
 class Opened:
@@ -94,12 +117,17 @@ class Opened:
 
 
 @pytest.fixture
-def opened(site):
+def browser():
     if CHROMIUM is None:
         _skip("Chromium is not installed: the page was not opened")
     playwright_api = pytest.importorskip("playwright.sync_api")
     with playwright_api.sync_playwright() as playwright:
-        yield partial(Opened, playwright, site)
+        yield partial(Opened, playwright)
+
+
+@pytest.fixture
+def opened(browser, site):
+    return partial(browser, site)
 
 
 def play(page: Opened, clip: str) -> None:
@@ -163,9 +191,13 @@ def camera(tmp_path_factory) -> Path:
     return film
 
 
-def test_the_camera_writes_what_the_hand_shows(opened, camera):
+def film(path: Path) -> list[str]:
     flags = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-    page = opened(*flags, f"--use-file-for-fake-video-capture={camera}")
+    return [*flags, f"--use-file-for-fake-video-capture={path}"]
+
+
+def test_the_camera_writes_what_the_hand_shows(opened, camera):
+    page = opened(*film(camera))
     page.page.click("#camera")
     # The film begins anew again and again, wherever we came in.
     page.wait(f"document.getElementById('text').textContent.includes('{SPELT}')", seconds=180)
@@ -193,14 +225,34 @@ def test_a_refused_camera_is_told_in_a_sentence(opened):
     page.is_clean()
 
 
-def test_it_works_offline_after_the_first_load(opened):
-    page = opened()
+def test_the_recording_plays_offline_after_the_first_load_which_leaves_the_detector_alone(browser, built):
+    server = Server(built)
+    page = browser(server.url)
     page.wait("navigator.serviceWorker.controller !== null", seconds=90)
-    page.context.set_offline(True)
+    assert "/weights.bin" in server.asked and not [path for path in server.asked if "vendor" in path]
+    server.stop()
     page.page.reload()
     page.wait("strmSeen.ready")
     play(page, "word")
     assert page.text() == "JAZZ"
+
+
+def test_the_camera_works_offline_once_it_was_used(browser, built, camera):
+    server = Server(built)
+    page = browser(server.url, *film(camera))
+    page.wait("navigator.serviceWorker.controller !== null", seconds=90)
+    page.page.click("#camera")
+    page.wait("strmSeen.frames.some((frame) => frame.hand)", seconds=180)
+    heavy = {path for path in server.asked if "vendor" in path}
+    assert len(heavy) == 4, "its program, the program's loader, its code, its nets"
+    page.wait(
+        f"Promise.all({sorted(heavy)}.map((path) => caches.match(path))).then((all) => all.every(Boolean))"
+    )
+    server.stop()
+    page.page.reload()
+    page.wait("strmSeen.ready")
+    page.page.click("#camera")
+    page.wait("strmSeen.frames.some((frame) => frame.hand)", seconds=180)
 
 
 def test_keys_edit_the_text_and_practice_counts(opened):
@@ -317,15 +369,11 @@ def test_nothing_stands_in_a_readers_way(opened, tmp_path, theme, width):
     )
 
 
-def test_what_is_kept_offline_is_everything(site):
-    listed = json.loads(urllib.request.urlopen(f"{site}/files.json").read())["files"]
-    for name in (
-        "strm.mjs",
-        "weights.bin",
-        "vendor/hand_landmarker.task",
-        "vendor/LICENSE-mediapipe.txt",
-        "./",
-    ):
-        assert name in listed
-    for name in listed:
-        assert urllib.request.urlopen(f"{site}/{name}").status == 200
+def test_what_is_kept_at_once_is_everything_but_the_detector(built):
+    listed = json.loads((built / "files.json").read_text("utf-8"))["files"]
+    files = {path.relative_to(built).as_posix() for path in built.rglob("*") if path.is_file()}
+    detector = {name for name in files if name.startswith("vendor/")}
+    assert {"vendor/hand_landmarker.task", "vendor/LICENSE-mediapipe.txt"} < detector
+    assert set(listed) == files - detector - {"worker.js", "files.json"} | {"./"}
+    light = sum((built / name).stat().st_size for name in listed if name != "./")
+    assert light < 3e6, "who only reads the book loads this behind the page"

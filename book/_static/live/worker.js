@@ -1,4 +1,5 @@
-// Keeps a copy of everything, so that the page works again without a network. files.json lists it.
+// Keeps a copy of the page, so that it works again without a network. files.json lists what is kept at once;
+// the detector, by far the heaviest, is kept when somebody starts the camera and so asks for it.
 
 const fetchList = async () => (await fetch("files.json", { cache: "no-store" })).json();
 
@@ -11,13 +12,26 @@ async function keep() {
   }
 }
 
+async function store(request, answer) {
+  const [name] = (await caches.keys()).filter((each) => each.startsWith("strm-"));
+  const address = new URL(request.url);
+  address.search = ""; // one page, whatever figure it is asked for
+  if (name) await (await caches.open(name)).put(address, answer);
+}
+
+// The newest where there is a network, else the copy.
+async function newest(event) {
+  try {
+    const answer = await fetch(event.request);
+    if (answer.status === 200) event.waitUntil(store(event.request, answer.clone()));
+    return answer;
+  } catch {
+    return (await caches.match(event.request, { ignoreSearch: true })) ?? Response.error();
+  }
+}
+
 self.addEventListener("install", (event) => event.waitUntil(keep().then(() => self.skipWaiting())));
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("fetch", (event) => {
-  if (event.request.method !== "GET") return;
-  // The newest where there is a network, else the copy.
-  const copy = () => caches.match(event.request, { ignoreSearch: true });
-  event.respondWith(
-    fetch(event.request).catch(async () => (await copy()) ?? Response.error()),
-  );
+  if (event.request.method === "GET") event.respondWith(newest(event));
 });
