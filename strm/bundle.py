@@ -1,6 +1,7 @@
 """The saved model: three files, checked before use. Nothing that came from elsewhere is ever unpickled."""
 
 import hashlib
+import io
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -8,18 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import safetensors.torch
 import torch
 from sklearn.preprocessing import StandardScaler
 
 from strm.alphabet import ASL
 from strm.checkpoint import packed
 from strm.files import UserError, replacing
+from strm.foreign import check_archive
 from strm.landmarks import FEATURES, FPS, PALM_MS, WRIST_MS
 from strm.model import TRM
 
 WEIGHTS_FILE, CONFIG_FILE, SCALER_FILE = "trm_best.pt", "trm_config.json", "trm_scaler.joblib"
+HUB_WEIGHTS_FILE, HUB_CONFIG_FILE = "model.safetensors", "config.json"  # what the Hugging Face Hub calls them
 SHAPE = ("input_dim", "num_classes", "latent_dim", "hidden_dim", "n_latent", "T_deep")
 LARGEST = 1024  # no honest size of this model is larger: a hostile config must not fill the memory
+MOST_STEPS = 1024  # updates of z in a frame: more would stand still
+LONGEST_NAME = 64  # characters of a class
+LARGEST_FILE = 64 << 20  # bytes; the weights of a model of these sizes have at most 52 MB
 _HERE = Path(__file__).parent
 # The weights that ship: data/weights in a checkout, inside the package once installed.
 WEIGHTS = next(
@@ -38,6 +45,10 @@ class Bundle:
     model: TRM
     config: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, TRM):
+            self.model._hub_mixin_config = self.config  # so that model.config and model.push_to_hub know it
 
     @property
     def class_names(self) -> list[str]:
@@ -96,27 +107,33 @@ def describe(
 
 
 def load(folder: str | Path) -> Bundle:
-    """Load what `Bundle.save` wrote, or say in one sentence what is wrong with the folder (UserError)."""
+    """Load what `Bundle.save` wrote, or what `strm.hub` fetched, both files checked before use.
+
+    Raises UserError, in one sentence, for a folder that holds no such model.
+    """
     folder = Path(folder)
-    for name in (CONFIG_FILE, WEIGHTS_FILE):
+    from_hub = (folder / HUB_CONFIG_FILE).is_file() and not (folder / CONFIG_FILE).is_file()
+    names = (HUB_CONFIG_FILE, HUB_WEIGHTS_FILE) if from_hub else (CONFIG_FILE, WEIGHTS_FILE)
+    again = "fetch the folder again" if from_hub else "train again"
+    for name in names:
         if not (folder / name).is_file():
-            raise UserError(
-                f"{folder} holds no {name}: train a model into it (strm train --out_dir {folder})."
-            )
-    config = _config(folder / CONFIG_FILE)
-    path, foreign = folder / WEIGHTS_FILE, "is not the model that its configuration describes"
-    if hashlib.sha256(path.read_bytes()).hexdigest() != config["weights_sha256"]:
-        raise UserError(
-            f"{path} {foreign} (damaged, or from elsewhere): train again or copy both files again."
-        )
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)  # plain tensors only: no code can run
-    except (
-        Exception
-    ) as error:  # torch raises many kinds for a broken archive; none of them is the user's concern
-        raise UserError(
-            f"{path} is no file of plain weights ({type(error).__name__}): train again."
-        ) from None
+            advice = again if from_hub else f"train a model into it (strm train --out_dir {folder})"
+            raise UserError(f"{folder} holds no {name}: {advice}.")
+        if (size := (folder / name).stat().st_size) > LARGEST_FILE:
+            raise UserError(f"{folder / name} has {size >> 20} MB, more than any model of ours: {again}.")
+    config = _config(folder / names[0])
+    path, foreign = folder / names[1], "is not the model that its configuration describes"
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != config["weights_sha256"]:
+        raise UserError(f"{path} {foreign} (damaged, or from elsewhere): {again} or copy both files again.")
+    try:  # plain tensors only: no code can run
+        if from_hub:
+            state = safetensors.torch.load(content)
+        else:
+            check_archive(content)
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # both raise many kinds for a broken file; none of them is the user's concern
+        raise UserError(f"{path} is no file of plain weights ({type(error).__name__}): {again}.") from None
     model = TRM(**{name: config[name] for name in SHAPE}, dropout=config["dropout"])
     try:
         model.load_state_dict(state)
@@ -126,7 +143,7 @@ def load(folder: str | Path) -> Bundle:
         not all(torch.isfinite(value).all() for value in model.state_dict().values())
         or (model.scale <= 0).any()
     ):
-        raise UserError(f"{path} holds NaN, infinite or zero constants: train again.")
+        raise UserError(f"{path} holds NaN, infinite or zero constants: {again}.")
     return Bundle(model.eval(), config)
 
 
@@ -143,6 +160,8 @@ def _config(path: Path) -> dict[str, Any]:
     for name in SHAPE:
         if type(config.get(name)) is not int or not 1 <= config[name] <= LARGEST:
             raise UserError(f"{broken} {name}.")
+    if config["n_latent"] * config["T_deep"] > MOST_STEPS:
+        raise UserError(f"{broken} n_latent and T_deep: together they are too many steps.")
     if config["input_dim"] != FEATURES:
         raise UserError(f"{broken} input_dim: a hand has {FEATURES} numbers.")
     if not isinstance(config.get("dropout"), int | float) or not 0 <= config["dropout"] < 1:
@@ -153,7 +172,7 @@ def _config(path: Path) -> dict[str, Any]:
     if (
         not isinstance(names, list)
         or len(names) != config["num_classes"]
-        or not all(isinstance(n, str) for n in names)
+        or not all(isinstance(n, str) and n.isprintable() and 0 < len(n) <= LONGEST_NAME for n in names)
         or len(set(names)) != len(names)
     ):
         raise UserError(f"{broken} class_names.")

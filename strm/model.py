@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from strm.pretrained import Pretrained
+
 State = tuple[Tensor, Tensor]  # (y, z), each [B, latent_dim]
 
 
@@ -35,7 +37,7 @@ class Block(nn.Module):
         return self.rest(self.first(torch.cat(parts, -1)))
 
 
-class TRM(nn.Module):
+class TRM(nn.Module, Pretrained):
     """Read one frame, or a stream of frames, of 63 numbers (see `strm.landmarks.normalise`).
 
     For each frame, with the state (y_prev, z_prev) from the frame before:

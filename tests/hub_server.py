@@ -84,8 +84,8 @@ class Fault:
 class HubServer:
     """A Hub on localhost. `url` is for HF_ENDPOINT; `token` may write, `read_token` may only read.
 
-    `repos` ("user/name" -> Repo) is what it holds, `requests` what it was asked: (method, path, token or None).
-    The account of both tokens is `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `stop`.
+    `repos` ("user/name" -> Repo) is what it holds, `requests` what it was asked: (method, path, token). The
+    account of both tokens is `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `stop`.
     """
 
     user = "reader"
@@ -279,7 +279,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _json(self, value, status: int = 200, headers: dict[str, str] | None = None) -> None:
-        self._send(json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})}, status)
+        self._send(
+            json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})}, status
+        )
 
     # Who asks, and for what
 
@@ -368,7 +370,11 @@ class _Handler(BaseHTTPRequestHandler):
         for path, data in files.items():
             entry = {"type": "file", "path": path, "size": len(data), "oid": git_sha(data)}
             if path.endswith(LARGE):
-                entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 130}
+                entry["lfs"] = {
+                    "oid": hashlib.sha256(data).hexdigest(),
+                    "size": len(data),
+                    "pointerSize": 130,
+                }
             entries.append(entry)
         self._json(entries)
 

@@ -1,0 +1,163 @@
+"""Share a model on the Hugging Face Hub, and load one: by a folder's name or a repository's, all alike."""
+
+import copy
+import hashlib
+import json
+import re
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from huggingface_hub import CommitOperationAdd, HfApi, get_hf_file_metadata, hf_hub_download, hf_hub_url
+from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.utils import validate_repo_id
+
+from strm.bundle import HUB_CONFIG_FILE, HUB_WEIGHTS_FILE, LARGEST_FILE, Bundle, load
+from strm.checkpoint import packed
+from strm.files import UserError, replacing
+from strm.hub_errors import LOG_IN, NETWORK, TOKENS, missing, plainly, usable
+
+PLAIN_FILE, CARD_FILE = "pytorch_model.pt", "README.md"
+PATIENCE = 8  # seconds for the first answer: where none comes, the cache answers
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+def fetch(
+    model: str | Path,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    **options: Any,
+) -> Bundle:
+    """Load a model from a folder, or from a repository of the Hub: "user/name" or "user/name@revision".
+
+    All that takes `--model` goes through here. A repository is fetched once and kept in the Hub's own cache;
+    without a network, what is kept is read. `options` are hf_hub_download's: cache_dir, local_files_only,
+    force_download. Raises UserError, one sentence, for all that goes wrong.
+    """
+    repo, _, at = str(model).partition("@")
+    here = Path(model).exists() or (not at and Path(model).parent.is_dir())
+    if isinstance(model, Path) or here or not _REPOSITORY.fullmatch(repo):
+        return load(model)
+    secret, revision = usable(token), revision or at or None
+    with plainly(repo, revision, secret):
+        folder = _download(repo, revision, {**options, "token": secret})
+    return load(folder)
+
+
+def _download(repo: str, revision: str | None, options: dict[str, Any]) -> Path:
+    """Return the cache's folder with both files, of one commit."""
+
+    def files(**options) -> Path:
+        config = Path(hf_hub_download(repo, HUB_CONFIG_FILE, revision=revision, **options))
+        hf_hub_download(repo, HUB_WEIGHTS_FILE, revision=config.parent.name, **options)
+        return config.parent
+
+    if options.get("local_files_only"):
+        return files(**options)
+    try:
+        for name in (HUB_CONFIG_FILE, HUB_WEIGHTS_FILE):
+            url = hf_hub_url(repo, name, revision=revision)
+            size = get_hf_file_metadata(url, token=options["token"], timeout=PATIENCE).size or 0
+            if size > LARGEST_FILE:
+                raise UserError(f"{repo} has a {name} of {size >> 20} MB: it is no model of `strm push`.")
+    except NETWORK as error:
+        if not missing(error):
+            raise
+        try:
+            return files(**options | {"local_files_only": True, "force_download": False})
+        except LocalEntryNotFoundError:
+            raise error from None
+    return files(**options)
+
+
+def push(
+    model: str | Path | Bundle,
+    repo_id: str,
+    private: bool = False,
+    token: str | None = None,
+    revision: str | None = None,
+    message: str | None = None,
+) -> str:
+    """Send a model, a folder's or a bundle, to the Hub in one commit, and return the commit's URL.
+
+    The repository is made where it is missing, the branch `revision` too. `token` must have the right to
+    write; without one, that of HF_TOKEN or of `hf auth login` is taken. Raises UserError, one sentence, for
+    all that goes wrong.
+    """
+    secret = usable(token)
+    if not secret:
+        raise UserError(f"There is no token for the Hub: make one that may write at {TOKENS}, then {LOG_IN}.")
+    bundle = model if isinstance(model, Bundle) else fetch(model)
+    notes = None if isinstance(model, Bundle) else Path(model) / CARD_FILE
+    with plainly(repo_id, revision, secret, writing=True):  # before what takes long
+        validate_repo_id(repo_id)
+        HfApi().whoami(token=secret)
+    with tempfile.TemporaryDirectory() as folder:
+        write(bundle, folder, repo_id, notes)
+        return send(folder, repo_id, private, secret, revision, message)
+
+
+def send(
+    folder: str | Path,
+    repo_id: str,
+    private: bool = False,
+    token: str | bool | None = None,
+    revision: str | None = None,
+    message: str | None = None,
+) -> str:
+    """Do the last step of `push`: send what `write` made, in one commit."""
+    load(folder)  # nobody is sent what we would refuse
+    secret = usable(token)
+    with plainly(repo_id, revision, secret, writing=True):
+        return _commit(Path(folder), repo_id, private, secret, revision, message or "Push an S-TRM")
+
+
+def _commit(
+    folder: Path, repo_id: str, private: bool, token: str | bool, revision: str | None, message: str
+) -> str:
+    api = HfApi(token=token)
+    repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+    if private and not api.model_info(repo_id).private:
+        raise UserError(
+            f"{repo_id} is public already: make it private in its settings on the Hub, or take another name."
+        )
+    if revision:
+        api.create_branch(repo_id, branch=revision, exist_ok=True)
+    # create_commit, as upload_folder may make several of one folder; from memory, which sends by plain HTTP.
+    files = [CommitOperationAdd(path.name, BytesIO(path.read_bytes())) for path in sorted(folder.iterdir())]
+    return api.create_commit(repo_id, files, commit_message=message, revision=revision).commit_url
+
+
+def write(bundle: Bundle, folder: str | Path, repo_id: str = "user/name", notes: Path | None = None) -> None:
+    """Write all that a repository of the Hub holds into `folder`: weights twice, config, ONNX and the card.
+
+    config.json is `bundle.config`, but with the number of the people who signed instead of their names.
+    `notes` is a text that the card takes over.
+    """
+    from strm.card import card
+    from strm.export import export
+
+    folder, model = Path(folder), copy.deepcopy(bundle.model).cpu().eval()
+    if "class_names" not in bundle.config:
+        raise UserError(
+            "This model does not know its classes: pass config=strm.bundle.describe(model, classes, …)."
+        )
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    weights = safetensors.torch.save(state, metadata={"format": "pt"})
+    provenance = dict(bundle.config.get("provenance", {}))
+    if isinstance(provenance.get("people"), list):
+        provenance["people"] = len(provenance["people"])
+    digest = hashlib.sha256(weights).hexdigest()
+    config = bundle.config | {"provenance": provenance, "weights_sha256": digest}
+    sent = Bundle(model, config)
+    export(sent, folder)
+    said = notes.read_text("utf-8") if notes and notes.is_file() else ""
+    texts = {HUB_CONFIG_FILE: json.dumps(config, indent=1, ensure_ascii=False) + "\n"}
+    texts[CARD_FILE] = card(sent, repo_id, said)
+    contents = {name: text.encode() for name, text in texts.items()}
+    contents |= {HUB_WEIGHTS_FILE: weights, PLAIN_FILE: packed(state)}
+    for name, content in contents.items():
+        with replacing(folder / name) as path:
+            path.write_bytes(content)
