@@ -21,18 +21,21 @@ class DeepSupervisionLoss(nn.Module):
     def forward(self, all_logits: Sequence[Tensor], targets: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the loss, a scalar.
 
-        all_logits: T tensors [..., num_classes]; targets: class numbers [...]; weights: [...], how much each
-        target counts (a frame between two letters counts 0); without them all count alike.
+        all_logits: T tensors [..., num_classes]; targets: class numbers [...], or how likely each class shall
+        be, [..., num_classes]; weights: [...], how much each target counts (a frame between two letters: 0);
+        without them all count alike.
         """
         if not len(all_logits) or any(logits.shape[-1] != self.num_classes for logits in all_logits):
             raise ValueError(f"all_logits must be a list of tensors that end in {self.num_classes} classes.")
-        weights = torch.ones(targets.shape, device=targets.device) if weights is None else weights
+        frames = all_logits[0].shape[:-1]
+        wanted = targets.reshape(-1, self.num_classes) if targets.is_floating_point() else targets.flatten()
+        weights = torch.ones(frames, device=targets.device) if weights is None else weights
         share = (weights / weights.sum()).flatten()
         total = all_logits[0].new_zeros(())
         for after, logits in enumerate(reversed(all_logits)):  # after = T - t
             each = F.cross_entropy(
                 logits.flatten(0, -2),
-                targets.flatten(),
+                wanted,
                 label_smoothing=self.label_smoothing,
                 reduction="none",
             )

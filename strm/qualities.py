@@ -41,8 +41,9 @@ def calibration_error(p: np.ndarray, true: np.ndarray, bins: int = BINS) -> floa
     return float(sum(gaps) / len(p))
 
 
-def _calibration(bundle: Bundle, table: pd.DataFrame) -> dict[str, Any]:
-    """At each temperature: the mean log loss and the calibration error of photos and of clips."""
+def calibration(bundle: Bundle, table: pd.DataFrame, fold: Sequence[str]) -> dict[str, Any]:
+    """Return, at each temperature, the mean log loss and the calibration error of a fold's hands."""
+    table = table[np.isin(people(table), fold)]
     letters = table[table["label"].isin(bundle.class_names) & (table["label"] != ASL.nothing)]
     moving = is_moving(letters)
     photos = letters[~moving & letters["label"].isin(ASL.still).to_numpy()]
@@ -58,8 +59,8 @@ def _calibration(bundle: Bundle, table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _tones(bundle: Bundle) -> dict[str, dict[str, float]]:
-    """Accuracy on drawn people kept for judging, by third of the skin scale: photos and clips."""
+def tones(bundle: Bundle) -> dict[str, dict[str, float]]:
+    """Return the accuracy on drawn people kept for judging, by third of the skin scale: photos and clips."""
     out: dict[str, dict[str, float]] = {}
     for kind in ("photos", "clips"):
         table = split_by_signer(read_table(FOLDER / f"{kind}.csv.gz"), [KEPT])[1]
@@ -92,8 +93,8 @@ def _task(net: str, fold: tuple[str, ...], seed: int) -> dict[str, Any]:
                 own = table[(who == person) & table["label"].isin(ASL.letters).to_numpy()]
                 out["people"][person]["halting"] = probes.halting(bundle, clips(own))
     if net == "strm":
-        out["calibration"] = _calibration(bundle, table[np.isin(who, fold)])
-        out["tones"] = _tones(bundle)
+        out["calibration"] = calibration(bundle, table, fold)
+        out["tones"] = tones(bundle)
         out["carried"] = probes.memory(bundle)
     return out
 
@@ -108,14 +109,7 @@ def qualities_table(seeds: int, workers: int) -> dict[str, Any]:
         out["movement"][net] = _of_people([{p: r for part in run for p, r in part.items()} for run in runs])
     ours = [[done["strm", fold, seed] for fold in FOLDS] for seed in range(seeds)]
     out["halting"] = _halting([[r for part in run for r in part["people"].values()] for run in ours])
-    out["calibration"] = _calibrated(ours)
-    out["tones"] = {
-        third: {
-            kind: spread([float(np.mean([part["tones"][third][kind] for part in run])) for run in ours])
-            for kind in ("photos", "clips")
-        }
-        for third in THIRDS
-    }
+    out |= sureness(ours)
     out["carried"] = ours[0][0]["carried"]
     return out
 
@@ -154,6 +148,18 @@ def _halting(runs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
         }
         for i, row in enumerate(rows[0][0])
     ]
+
+
+def sureness(runs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
+    """Put several seeds' `calibration` and `tones` of all folds together, as the tables tell them."""
+    shades = {
+        third: {
+            kind: spread([float(np.mean([part["tones"][third][kind] for part in run])) for run in runs])
+            for kind in ("photos", "clips")
+        }
+        for third in THIRDS
+    }
+    return {"calibration": _calibrated(runs), "tones": shades}
 
 
 def _calibrated(runs: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any]:
