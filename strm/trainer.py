@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,9 +157,10 @@ class Trainer:
         self.model.train()
         for step in range(self.steps):
             batch = order[step * size : (step + 1) * size]
-            loss = self._loss(*self.lesson((x[batch], y[batch], weights[batch]), rng))
-            if photos is not None:
-                loss = loss + self._loss(*self.lesson(next(photos), rng))
+            with self._products():
+                loss = self._loss(*self.lesson((x[batch], y[batch], weights[batch]), rng))
+                if photos is not None:
+                    loss = loss + self._loss(*self.lesson(next(photos), rng))
             self.optimiser.zero_grad(set_to_none=True)
             self.scaler.scale(loss).backward()
             self.scaler.unscale_(self.optimiser)
@@ -172,11 +173,14 @@ class Trainer:
             tell(total / (step + 1))
         return total / self.steps
 
+    def _products(self) -> AbstractContextManager:
+        """Compute products in the precision that was asked for; weights and their sums stay float32."""
+        mixed = self.precision != torch.float32
+        return torch.autocast(self.device.type, self.precision) if mixed else nullcontext()
+
     def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        mixed = self.precision != torch.float32  # of products only: weights and their sums stay float32
-        with torch.autocast(self.device.type, self.precision) if mixed else nullcontext():
-            logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
-            return self.loss(logits, targets, weights)
+        logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
+        return self.loss(logits, targets, weights)
 
     def _photos(self, album: Curriculum, rng: np.random.Generator) -> Iterator[Lessons]:
         """Turn over the album again and again, shuffled anew each time."""
