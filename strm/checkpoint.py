@@ -11,6 +11,9 @@ import pandas as pd
 import torch
 
 from strm.files import replacing
+from strm.foreign import check_archive, read_bytes
+
+LARGEST = 2**29  # bytes; the largest model's weights, their averages, the best and AdamW's moments: 260 MB
 
 
 def fingerprint(settings: Any, *tables: pd.DataFrame | None) -> str:
@@ -41,7 +44,10 @@ def load(path: Path | None, mark: str) -> dict[str, Any] | None:
     if path is None or not path.is_file():
         return None
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_bytes(path, LARGEST)
+        check_archive(content)
+        saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # torch raises many kinds for a damaged file; it costs a new start, no more
         return None
-    return saved["state"] if isinstance(saved, dict) and saved.get("mark") == mark else None
+    fits = isinstance(saved, dict) and saved.get("mark") == mark and isinstance(saved.get("state"), dict)
+    return saved["state"] if fits else None

@@ -15,14 +15,24 @@ import pandas as pd
 
 from strm.alphabet import ASL
 from strm.files import UserError
-from strm.landmarks import FPS, KNUCKLES, POINTS, SMALLEST_PALM, motion_features, right_handed
+from strm.foreign import open_table
+from strm.landmarks import (
+    FARTHEST,
+    FPS,
+    LATEST,
+    POINTS,
+    SMALLEST_PALM,
+    motion_features,
+    palm_size,
+    right_handed,
+)
 
 COORDINATES = [f"{axis}{i}" for i in range(POINTS) for axis in "xyz"]
 TEXT = {"source": "", "signer": "", "clip": "", "handedness": ""}
 NUMBERS = {"frame": np.nan, "t_ms": np.nan, "score": np.nan, "width": np.nan, "height": np.nan}
 COMING = ("enter", "transition")  # phases of the studio's clips
 ROUNDING_MS = 0.5
-LARGEST = 1e15  # beyond it, nothing that a camera saw: as good as infinite
+LONGEST_GAP_MS = 10_000.0  # from frame to frame of a clip, on average: few rows must not become many frames
 
 
 @dataclass(frozen=True)
@@ -60,11 +70,11 @@ def read_table(
 
 def _read_one(path: Path, fps: float, meaning: Callable[[str], str]) -> pd.DataFrame:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open_table(path) as file:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             # As they stand there: a signer may be called NA, and a word may be NULL.
             as_text = dict.fromkeys(("label", *TEXT), str)
-            table = pd.read_csv(path, converters=as_text, low_memory=False)
+            table = pd.read_csv(file, converters=as_text, low_memory=False, index_col=False)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: check the name after --csv.") from None
     except (OSError, EOFError, ValueError, zlib.error, pd.errors.ParserWarning) as error:
@@ -112,7 +122,8 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
     for name in (*NUMBERS, *COORDINATES):
         text, number = table[name], pd.to_numeric(table[name], errors="coerce")
         fail((number.isna() & text.notna()).to_numpy(), name, "is not a number")
-        fail((number.abs() > LARGEST).to_numpy(), name, "is infinite: leave out frames without a hand")
+        most = FARTHEST if name in COORDINATES else LATEST
+        fail((number.abs() > most).to_numpy(), name, "is infinite: leave out frames without a hand")
         if name[0] in "xy" and name in COORDINATES:
             fail(number.isna().to_numpy(), name, "is empty: leave out frames without a hand")
         table[name] = number
@@ -122,8 +133,13 @@ def _check_numbers(table: pd.DataFrame, path: Path) -> None:
         fail((table[name] <= 0).to_numpy(), name, "must be positive")
     # Without a size the picture is taken for a square; a plain 63-column table says no more.
     table.loc[table[["width", "height"]].isna().any(axis=1), ["width", "height"]] = 1.0
-    points = hands(table)
-    palm = np.linalg.norm(points[:, KNUCKLES] - points[:, :1], axis=-1).mean(-1)
+    longer, farthest = table[["width", "height"]].max(axis=1), table[COORDINATES].abs().max(axis=1)
+    fail(
+        (longer * farthest > FARTHEST).to_numpy(),
+        "the hand",
+        "is too far away: x and y are shares of the picture's width and height",
+    )
+    palm = palm_size(hands(table))
     fail(palm < SMALLEST_PALM, "the hand", "has no size: leave out frames without a hand")
 
 
@@ -190,6 +206,11 @@ def clips(table: pd.DataFrame) -> list[Clip]:
         first, t = rows[0], table["t_ms"].to_numpy()[rows]
         if len(rows) > 1 and not (np.diff(t) > 0).all():
             raise UserError(f"Clip {table['clip'][first]!r} has two frames at one time: t_ms must increase.")
+        if t[-1] - t[0] > LONGEST_GAP_MS * len(t):
+            raise UserError(
+                f"Clip {table['clip'][first]!r} has {len(t)} frames in {(t[-1] - t[0]) / 1000:.0f} seconds: "
+                "t_ms counts milliseconds; give its parts names of their own."
+            )
         moment = table["label"][first], person[first], table["source"][first], table["clip"][first]
         out.append(Clip(*moment, resample(points[rows], t)))
     return out

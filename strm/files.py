@@ -10,12 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
-# The disk is full, locked, not ours or broken: no mistake in a program.
-ILL = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+# The disk is full, locked, not ours or broken, or the name is none: no mistake in a program.
+ILL = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP}
 
 
 class UserError(Exception):
-    """One sentence that says what is wrong and what to do. The command line prints it and exits with 2."""
+    """One sentence that says what is wrong and what to do. The command line prints it and exits with 2.
+
+    What cannot be printed, such as a line's end in a file's name, is written out (`visible`).
+    """
+
+    def __init__(self, *sentences: object) -> None:
+        super().__init__("\n".join(visible(str(sentence)) for sentence in sentences))
+
+
+def visible(text: str) -> str:
+    """Return a text for the terminal: what would move its cursor, or is no text at all, is written as \\x1b."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def trouble(path: str | Path, error: OSError) -> UserError:

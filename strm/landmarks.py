@@ -20,6 +20,8 @@ KNUCKLES = (5, 9, 13, 17)
 WRIST_MS = 600.0  # time constant of the slow average that the wrist's movement is measured against
 PALM_MS = 600.0  # time constant of the palm size that everything is divided by
 SMALLEST_PALM = 1e-6  # pixels; below that there is no hand to measure
+FARTHEST = 1e7  # pixels; beyond it, nothing that a camera saw: as good as infinite
+LATEST = 1e15  # milliseconds; a clock's that counts microseconds since 1970 are below it
 CORNERS = (
     0,
     1,
@@ -64,7 +66,8 @@ def right_handed(points, width, height, handedness) -> np.ndarray:
     """Undo the aspect ratio and mirror left hands: [..., 21, 3] in pixels, as if of a right hand.
 
     width, height and handedness are scalars or arrays of the leading shape. A row whose z is all
-    empty (NaN) is a hand of unknown depth, filled with 0. Raises ValueError for any other NaN or infinity.
+    empty (NaN) is a hand of unknown depth, filled with 0. Raises ValueError for any other NaN or infinity,
+    and for what is farther than FARTHEST.
     """
     points = np.asarray(points)
     if points.shape[-2:] != (POINTS, 3):
@@ -72,11 +75,18 @@ def right_handed(points, width, height, handedness) -> np.ndarray:
     points = points.astype(np.float32)
     unknown = np.isnan(points[..., 2]).all(-1)
     points[..., 2] = np.where(unknown[..., None], 0.0, points[..., 2])
-    if not np.isfinite(points).all():
-        raise ValueError("points hold NaN or infinity: leave out frames in which no hand was found.")
     width, height = (np.asarray(side, np.float32) for side in (width, height))
     sign = np.where(np.asarray(handedness) == "Left", -1.0, 1.0).astype(np.float32)
-    return points * np.stack(np.broadcast_arrays(sign * width, height, width), -1)[..., None, :]
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = points * np.stack(np.broadcast_arrays(sign * width, height, width), -1)[..., None, :]
+    if not (np.abs(points) <= FARTHEST).all():
+        raise ValueError("points hold NaN or infinity: leave out frames in which no hand was found.")
+    return points
+
+
+def palm_size(hands: np.ndarray) -> np.ndarray:
+    """Return the mean distance from the wrist to the knuckles, [...], of isotropic hands [..., 21, 3]."""
+    return np.linalg.norm(hands[..., KNUCKLES, :] - hands[..., :1, :], axis=-1).mean(-1)
 
 
 def normalise(points, width=1, height=1, handedness="Right", t_ms=None, state: MotionState | None = None):
@@ -106,8 +116,10 @@ def motion_features(hands: np.ndarray, t_ms=None, state: MotionState | None = No
         start = 0.0 if state is None else state.t_ms[..., None] + 1000 / FPS
         t_ms = start + np.arange(frames) * 1000 / FPS
     t_ms = np.broadcast_to(np.asarray(t_ms, np.float64), (*lead, frames))
+    if not (np.abs(t_ms) <= LATEST).all():
+        raise ValueError("a frame's time is no number of milliseconds.")
     wrist = hands[..., WRIST, :2]
-    palm = np.linalg.norm(hands[..., KNUCKLES, :] - hands[..., :1, :], axis=-1).mean(-1)
+    palm = palm_size(hands)
     if (palm < SMALLEST_PALM).any():
         raise ValueError("a hand has no size: its wrist and knuckles are one point.")
     if state is None:

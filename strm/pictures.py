@@ -16,9 +16,14 @@ import numpy as np
 
 from strm.alphabet import ASL
 from strm.files import UserError
+from strm.foreign import read_bytes
 
 PHOTOS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp"}
+LARGEST_FILE = 2**28  # bytes of a photo
+LARGEST_FRAME = 8192 * 4608  # pixels of a video's: 8K
+FARTHEST_BYTE = 2**62  # no file goes so far
+LONGEST_GAP_MS = 600_000.0  # from frame to frame of a video; longer, and its times are broken
 LIGHT, DARK = (255, 255, 255), (20, 20, 20)
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a damaged video is told of here, in words
 
@@ -90,10 +95,11 @@ def read_picture(path: Path) -> np.ndarray | None:
     """Open a picture as uint8 RGB [H, W, 3], upright as its camera says; None if it cannot be read."""
     try:
         # Not cv2.imread: it cannot open every name on Windows.
-        picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
+        content = np.frombuffer(read_bytes(path, LARGEST_FILE), np.uint8)
+        picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    except (OSError, ValueError, cv2.error):
         return None
-    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, picture)
 
 
 def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
@@ -102,8 +108,11 @@ def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
     For each tick the nearest frame is taken, none twice; t_ms is the frame's own time since the first frame.
     Raises EOFError if the video cannot be opened, or at its end if that comes before it should.
     """
-    video = cv2.VideoCapture(str(path))
+    # A whole path: to FFmpeg, a name alone may be more than a name (concat:a|b).
+    video = cv2.VideoCapture(os.path.abspath(path))
     try:
+        if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > LARGEST_FRAME:
+            raise EOFError("has pictures of more than 8K")
         rate = video.get(cv2.CAP_PROP_FPS) if video.isOpened() else 0.0
         step = 1000 / rate if 0 < rate < 1000 else 1000 / 30
         said = video.get(cv2.CAP_PROP_FRAME_COUNT) * step  # not positive where the file does not say
@@ -117,6 +126,8 @@ def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
                 start = start if before else stamp
                 # Where the times are unusable, all of them or one among good ones, the rate must do.
                 n, t = n + 1, stamp - start if stamp - start > t else t + step
+                if before and t - before[1] > LONGEST_GAP_MS:
+                    raise EOFError("has times that jump")
                 now = (n, t, picture)
             elif before is None:
                 break
@@ -154,7 +165,7 @@ def _movie_ms(path: Path) -> float:
             read = 8
             if size == 1:  # a box of more than 4 GB
                 size, read = int.from_bytes(file.read(8), "big"), 16
-            if size < read:
+            if size < read or size > FARTHEST_BYTE:
                 break
             file.seek(size - read, os.SEEK_CUR)
     return math.inf

@@ -16,7 +16,18 @@ import numpy as np
 import torch
 
 from strm.alphabet import ASL
-from strm.landmarks import FPS, WRIST, Hand, MotionState, motion_features, right_handed
+from strm.files import UserError
+from strm.landmarks import (
+    FPS,
+    LATEST,
+    SMALLEST_PALM,
+    WRIST,
+    Hand,
+    MotionState,
+    motion_features,
+    palm_size,
+    right_handed,
+)
 from strm.spell import Speller
 
 if TYPE_CHECKING:
@@ -63,8 +74,13 @@ class Resampler:
         self._ticks = 0  # how many have been given out
 
     def step(self, hand: Hand, t_ms: float) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield (points [21, 3], time) for each tick that this frame completes: several, one or none."""
+        """Yield (points [21, 3], time) for each tick that this frame completes: several, one or none.
+
+        Raises ValueError, before anything has changed, for points that are no hand.
+        """
         points = right_handed(hand.points, hand.width, hand.height, "Right")
+        if palm_size(points) < SMALLEST_PALM:
+            raise ValueError("a hand has no size: its wrist and knuckles are one point.")
         if self._points is None:
             self._points, self._start, self._t_ms = points, t_ms, t_ms
         if t_ms - self._start <= LATCH_MS:
@@ -75,7 +91,10 @@ class Resampler:
         while (tick := self._start + self._ticks * self.period) <= t_ms + ROUNDING_MS:
             self._ticks += 1
             share = min((tick - t_before) / (t_ms - t_before), 1.0) if t_ms > t_before else 1.0
-            yield (before + np.float32(share) * (points - before)) * MIRROR[self.side], tick
+            between = before + np.float32(share) * (points - before)
+            if palm_size(between) < SMALLEST_PALM:  # halfway between opposite hands there is none
+                between = points
+            yield between * MIRROR[self.side], tick
 
 
 class Recognizer:
@@ -134,12 +153,15 @@ class Recognizer:
     def step(self, hand: Hand | None, t_ms: float) -> Reading:
         """Read the next frame: what the detector found in it, and its time.
 
-        Raises ValueError if time goes backwards.
+        Raises ValueError if time goes backwards, or where the hand is none (NaN, or no size), and UserError
+        for a model that answers no numbers. The stream can go on.
         """
         if not t_ms >= self._now:
             raise ValueError(
                 f"A frame at {t_ms} ms came after one at {self._now} ms: call reset() for a new stream."
             )
+        if abs(t_ms) > LATEST:
+            raise ValueError(f"{t_ms} is no time in milliseconds.")
         self._now = t_ms
         if t_ms - self._seen > self.forget_ms:
             self._resampler.reset()
@@ -163,8 +185,10 @@ class Recognizer:
             x.reshape(-1, 3)[WRIST] = 0
         with torch.inference_mode():
             logits, state = self.model(torch.from_numpy(x)[None], prev_state=self._state, return_state=True)
-        self._state = state if self.stateful else None
         new = logits[0].softmax(-1).numpy()
+        if not np.isfinite(new[0]):  # one answer that is no number makes none of them one
+            raise UserError("This model answers with no numbers: train it again, or take another one.")
+        self._state = state if self.stateful else None
         old = new if self._probabilities is None else self._probabilities
         self._probabilities = old + self._weight * (new - old)
         best = int(self._probabilities.argmax())

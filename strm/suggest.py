@@ -6,6 +6,7 @@ from typing import Any
 from strm.files import UserError
 
 LANGUAGES = ("en", "fr")
+LONGEST = 30  # letters of a word; a long text without a space is none, and has millions of neighbours
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -25,7 +26,7 @@ def suggestions(word: str, language: str = "en", most: int = 5) -> list[str]:
     None if it is a word itself, or if no single slip leads from it to one. Raises UserError where
     the word lists are missing.
     """
-    if not word.isalpha() or language not in LANGUAGES:
+    if not word.isalpha() or len(word) > LONGEST or language not in LANGUAGES:
         return []
     speller, lower = _speller(language), word.lower()
     if lower in speller:
