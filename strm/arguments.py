@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 Add = Callable[..., argparse.ArgumentParser]  # adds one command to the command line
 MODELS = "outputs/models"
@@ -29,3 +30,10 @@ def add_csv(parser: argparse.ArgumentParser, purpose: str, required: bool = True
     """Add the tables of landmarks, and the rate assumed of clips without times."""
     parser.add_argument("--csv", nargs="+", required=required, metavar="FILE", help=purpose)
     parser.add_argument("--fps", type=rate, default=30.0, help="frames a second where t_ms is missing (30)")
+
+
+def add_model(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
+    """Add the model: a folder, or a repository of the Hub (a default is a folder, never asked of the Hub)."""
+    said = default or "the shipped weights"
+    where = f"its folder, or USER/NAME[@REVISION] on the Hugging Face Hub ({said})"
+    parser.add_argument("--model", default=default, metavar="MODEL", help=where)

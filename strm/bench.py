@@ -22,10 +22,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from strm import timing
 from strm.bench_steps import PAPER, CarriedOnnx, Living, footprint, steps, v1
 from strm.bench_training import train_in_turns
-from strm.bundle import WEIGHTS, WEIGHTS_FILE, Bundle, load
+from strm.bundle import WEIGHTS, WEIGHTS_FILE, Bundle
+from strm.checkpoint import packed
 from strm.evaluate import one_thread
 from strm.export import MODEL_FILE, export, export_int8
 from strm.handmodel import model_bundle
+from strm.hub import fetch
 from strm.landmarks import FEATURES
 from strm.model import TRM
 
@@ -103,9 +105,9 @@ def training(bundle: Bundle, quick: bool) -> tuple[dict[str, np.ndarray], dict[s
     return ratios, said
 
 
-def measure(model: Path, quick: bool = False) -> dict[str, Any]:
+def measure(model: str | Path, quick: bool = False) -> dict[str, Any]:
     """Do all of `strm bench`; `quick` takes few rounds, small batches, and compiles nothing."""
-    bundle, rounds = load(model), 3 if quick else 40
+    bundle, rounds = fetch(model), 3 if quick else 40
     told = Console(stderr=True).status("exporting")
     with one_thread(), tempfile.TemporaryDirectory() as temporary, told:
         folder = Path(temporary)
@@ -122,7 +124,8 @@ def measure(model: Path, quick: bool = False) -> dict[str, Any]:
             f"{PAPER}_to_sklearn": times[PAPER] / times["sklearn"],
         }
         told.update("streams and batches")
-        disk = {path.name: path.stat().st_size for path in (model / WEIGHTS_FILE, *folder.glob("*.onnx"))}
+        disk = {WEIGHTS_FILE: len(packed(bundle.model.state_dict()))}
+        disk |= {path.name: path.stat().st_size for path in folder.glob("*.onnx")}
         disk |= {"v1": len(pickle.dumps(v1(len(bundle.class_names)))), "mediapipe": len(model_bundle())}
         report: dict[str, Any] = {
             "median_ms": {name: timing.median(each) for name, each in times.items()},
@@ -145,7 +148,7 @@ def measure(model: Path, quick: bool = False) -> dict[str, Any]:
 
 def run(model: str | None = None, as_json: bool = False, out: str | None = None, quick: bool = False) -> None:
     """Do what `strm bench` does: print tables or one JSON object, and write it into `out`."""
-    report = measure(Path(model or WEIGHTS), quick)
+    report = measure(model or WEIGHTS, quick)
     if timing.tell(report, as_json, out):
         return
     console = Console()

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 
 from strm import timing
-from strm.bundle import load
 from strm.camera import Frames
 from strm.demo import Demo
 from strm.evaluate import one_thread
+from strm.hub import fetch
 from strm.landmarks import HandDetector
 from strm.stream import Recognizer
 from strm.studio.ship import FOLDER
@@ -19,11 +19,11 @@ FILM, SIZE = FOLDER / "JAZZ.mp4", (1280, 720)
 LOOPS = 3  # the first is left out: in it much is made and drawn for the first time
 
 
-def measure(model: Path) -> dict[str, Any]:
+def measure(model: str | Path) -> dict[str, Any]:
     """Return the median milliseconds of each stage, and which share of a frame is not the detector's."""
     frames, times = Frames(str(FILM), loops=LOOPS), []
     with one_thread(), HandDetector(video=True) as detector:
-        demo = Demo(Recognizer(load(model)), detector)
+        demo = Demo(Recognizer(fetch(model)), detector)
         while not frames.ended:
             if (got := frames.read()) is None:
                 continue
@@ -42,7 +42,7 @@ def measure(model: Path) -> dict[str, Any]:
     }
 
 
-def run(model: Path, as_json: bool, out: str | None) -> None:
+def run(model: str | Path, as_json: bool, out: str | None) -> None:
     """Do what `strm bench --demo` does."""
     report = measure(model)
     if timing.tell(report, as_json, out):

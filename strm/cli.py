@@ -9,9 +9,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from strm import __version__, book_cli, demo_cli, extract_cli, studio_cli, train_cli
-from strm.arguments import MODELS, Add, add_csv, count
+from strm import __version__, book_cli, demo_cli, extract_cli, hub_cli, studio_cli, train_cli
+from strm.arguments import MODELS, Add, add_csv, add_model, count
 from strm.files import ILL, UserError, trouble
 
 GRAPHS = "outputs/onnx"
@@ -20,7 +21,7 @@ GRAPHS = "outputs/onnx"
 def _add_evaluate(add: Add) -> None:
     parser = add("evaluate", "a model and CSV files -> accuracy, macro-F1, per letter, per signer", _evaluate)
     add_csv(parser, "landmarks to judge the model on, one file or several")
-    _add_model(parser, MODELS)
+    add_model(parser, Path(MODELS))
     units = parser.add_mutually_exclusive_group()
     units.add_argument(
         "--sequence_mode", action="store_true", help="judge whole clips instead of single frames"
@@ -82,7 +83,7 @@ def _compare(args: argparse.Namespace) -> None:
 def _add_read(add: Add) -> None:
     parser = add("read", "photos of a hand -> letters, and pictures with the landmarks drawn", _read)
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="a picture of one hand")
-    _add_model(parser, None)
+    add_model(parser)
     parser.add_argument("--out_dir", metavar="DIR", help="where NAME.read.png goes (beside the photo)")
 
 
@@ -96,7 +97,7 @@ def _add_export(add: Add) -> None:
     parser = add(
         "export", "a model -> ONNX graphs that run without PyTorch, the state going in and out", _export
     )
-    _add_model(parser, None)
+    add_model(parser)
     parser.add_argument("--out_dir", default=GRAPHS, metavar="DIR", help=f"where they go ({GRAPHS})")
     parser.add_argument(
         "--int8", action="store_true", help="one with weights of 8 bits as well, and what it loses"
@@ -111,7 +112,7 @@ def _export(args: argparse.Namespace) -> None:
 
 def _add_bench(add: Add) -> None:
     parser = add("bench", "time and memory of the model beside its rivals, v1 and the detector", _bench)
-    _add_model(parser, None)
+    add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--out", metavar="FILE", help="write the JSON there as well")
     parser.add_argument(
@@ -122,20 +123,13 @@ def _add_bench(add: Add) -> None:
 
 def _bench(args: argparse.Namespace) -> None:
     if args.demo:
-        from pathlib import Path
-
         from strm import bench_demo, bundle
 
-        bench_demo.run(Path(args.model or bundle.WEIGHTS), args.json, args.out)
+        bench_demo.run(args.model or bundle.WEIGHTS, args.json, args.out)
         return
     from strm.bench import run
 
     run(args.model, args.json, args.out, args.quick)
-
-
-def _add_model(parser: argparse.ArgumentParser, default: str | None) -> None:
-    said = default or "the shipped weights"
-    parser.add_argument("--model", default=default, metavar="DIR", help=f"the model's folder ({said})")
 
 
 COMMANDS = (
@@ -147,6 +141,7 @@ COMMANDS = (
     _add_compare,
     _add_read,
     _add_export,
+    hub_cli.add_push,
     demo_cli.add_demo,
     demo_cli.add_live,
     _add_bench,

@@ -11,10 +11,11 @@ import numpy as np
 from rich.console import Console
 
 from strm.alphabet import ASL
-from strm.bundle import WEIGHTS, load
+from strm.bundle import WEIGHTS
 from strm.camera import Frames
 from strm.demo_screen import paint
 from strm.files import UserError
+from strm.hub import fetch
 from strm.landmarks import Hand, HandDetector
 from strm.recorder import Recorder
 from strm.stream import Reading, Recognizer
@@ -139,7 +140,7 @@ def run(
     if label is not None and (record is None or label not in (*ASL.letters, ASL.nothing)):
         raise UserError("--label takes a letter of the alphabet or 'nothing', and needs --record FILE.")
     recogniser = Recognizer(
-        load(model or WEIGHTS), stateful=stateful, confidence=confidence, smoothing=smoothing
+        fetch(model or WEIGHTS), stateful=stateful, confidence=confidence, smoothing=smoothing
     )
     recorder = Recorder(record, signer) if record else None
     if not headless:

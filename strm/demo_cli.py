@@ -2,7 +2,7 @@
 
 import argparse
 
-from strm.arguments import Add, count, share, weight
+from strm.arguments import Add, add_model, count, share, weight
 
 
 def add_demo(add: Add) -> None:
@@ -25,7 +25,7 @@ def add_demo(add: Add) -> None:
         default=True,
         help="carry the state from frame to frame, or read each on its own (carried)",
     )
-    parser.add_argument("--model", metavar="DIR", help="a trained model (the one that ships)")
+    add_model(parser)
     parser.add_argument("--headless", action="store_true", help="no window: a line for each letter")
     parser.add_argument("--record", metavar="FILE", help="record clips of landmarks, each labelled by a key")
     parser.add_argument("--label", metavar="LETTER", help="record everything under this label from the start")

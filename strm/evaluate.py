@@ -13,8 +13,9 @@ import torch
 from sklearn.metrics import f1_score
 
 from strm.alphabet import ASL
-from strm.bundle import Bundle, load
+from strm.bundle import Bundle
 from strm.data import Clip, clips, hands, people, read_table
+from strm.hub import fetch
 from strm.landmarks import motion_features
 
 BATCH = 512
@@ -141,7 +142,7 @@ def run(
     csv: list[str], model: str | Path, sequence_mode: bool = False, as_json: bool = False, fps: float = 30.0
 ) -> None:
     """Do what `strm evaluate` does: print a table, or one JSON object."""
-    bundle = load(model)
+    bundle = fetch(model)
     report = evaluate(bundle, read_table(csv, fps), sequence_mode)
     if as_json:
         print(json.dumps(report))

@@ -23,10 +23,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from strm.bundle import WEIGHTS, Bundle, load
+from strm.bundle import WEIGHTS, Bundle
 from strm.data import read_table, split_by_signer
 from strm.evaluate import evaluate
 from strm.files import replacing
+from strm.hub import fetch
 from strm.landmarks import KNUCKLES, PALM_MS, POINTS, WRIST, WRIST_MS
 from strm.model import TRM
 from strm.onnx_model import OnnxModel, need
@@ -190,7 +191,7 @@ def judge(bundle: Bundle) -> dict[str, float] | None:
 
 def run(model: str | None = None, out_dir: str | Path = "outputs/onnx", int8: bool = False) -> None:
     """Do what `strm export` does."""
-    bundle = load(model or WEIGHTS)
+    bundle = fetch(model or WEIGHTS)
     export(bundle, out_dir)
     names = [POINTS_FILE, MODEL_FILE]
     if int8:

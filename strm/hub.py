@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import tempfile
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,13 @@ def push(
     token: str | None = None,
     revision: str | None = None,
     message: str | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> str:
     """Send a model, a folder's or a bundle, to the Hub in one commit, and return the commit's URL.
 
     The repository is made where it is missing, the branch `revision` too. `token` must have the right to
-    write; without one, that of HF_TOKEN or of `hf auth login` is taken. Raises UserError, one sentence, for
-    all that goes wrong.
+    write; without one, that of HF_TOKEN or of `hf auth login` is taken. `more`: texts that go along, by their
+    names. Raises UserError, one sentence, for all that goes wrong.
     """
     secret = usable(token)
     if not secret:
@@ -96,6 +98,8 @@ def push(
         HfApi().whoami(token=secret)
     with tempfile.TemporaryDirectory() as folder:
         write(bundle, folder, repo_id, notes)
+        for name, text in (more or {}).items():
+            (Path(folder) / name).write_text(text, "utf-8")
         return send(folder, repo_id, private, secret, revision, message)
 
 
@@ -130,10 +134,18 @@ def _commit(
     return api.create_commit(repo_id, files, commit_message=message, revision=revision).commit_url
 
 
+def nameless(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration for everybody: with the number of those who signed instead of their names."""
+    provenance = dict(config.get("provenance", {}))
+    if isinstance(provenance.get("people"), list):
+        provenance["people"] = len(provenance["people"])
+    return config | {"provenance": provenance}
+
+
 def write(bundle: Bundle, folder: str | Path, repo_id: str = "user/name", notes: Path | None = None) -> None:
     """Write all that a repository of the Hub holds into `folder`: weights twice, config, ONNX and the card.
 
-    config.json is `bundle.config`, but with the number of the people who signed instead of their names.
+    config.json is `bundle.config` without the names of the people who signed (`nameless`).
     `notes` is a text that the card takes over.
     """
     from strm.card import card
@@ -146,14 +158,10 @@ def write(bundle: Bundle, folder: str | Path, repo_id: str = "user/name", notes:
         )
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     weights = safetensors.torch.save(state, metadata={"format": "pt"})
-    provenance = dict(bundle.config.get("provenance", {}))
-    if isinstance(provenance.get("people"), list):
-        provenance["people"] = len(provenance["people"])
-    digest = hashlib.sha256(weights).hexdigest()
-    config = bundle.config | {"provenance": provenance, "weights_sha256": digest}
+    config = nameless(bundle.config) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     sent = Bundle(model, config)
     export(sent, folder)
-    said = notes.read_text("utf-8") if notes and notes.is_file() else ""
+    said = notes.read_text("utf-8", errors="replace") if notes and notes.is_file() else ""
     texts = {HUB_CONFIG_FILE: json.dumps(config, indent=1, ensure_ascii=False) + "\n"}
     texts[CARD_FILE] = card(sent, repo_id, said)
     contents = {name: text.encode() for name, text in texts.items()}

@@ -2,7 +2,7 @@
 
 import argparse
 
-from strm.arguments import Add
+from strm.arguments import Add, add_model
 
 
 def add_push(add: Add) -> None:
@@ -11,7 +11,7 @@ def add_push(add: Add) -> None:
         "--repo_id", required=True, metavar="USER/NAME", help="the repository, made if missing"
     )
     parser.add_argument("--private", action="store_true", help="make it so that only you see it")
-    parser.add_argument("--model", metavar="DIR", help="the model's folder (the shipped weights)")
+    add_model(parser)
     parser.add_argument("--revision", metavar="BRANCH", help="a branch, made if missing (main)")
 
 

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from strm.bundle import WEIGHTS, Bundle, load
+from strm.bundle import WEIGHTS, Bundle
 from strm.files import UserError, replacing
+from strm.hub import fetch
 from strm.landmarks import Hand, HandDetector
 from strm.pictures import read_picture, write_words
 from strm.stream import Reading, Recognizer
@@ -64,7 +65,7 @@ def run(photos: list[str], model: str | None = None, out_dir: str | None = None)
     Returns the exit code: 1 if a photo had no hand in it. Raises UserError for what is no picture,
     after telling what was read before it.
     """
-    bundle = load(model or WEIGHTS)
+    bundle = fetch(model or WEIGHTS)
     table = Table("Photo", "Letter", "Confidence", "Next", "Hand")
     for column in table.columns:
         column.overflow = "fold"  # a path cut short helps nobody

@@ -17,9 +17,10 @@ import pandas as pd
 from rich.progress import track
 
 from strm.alphabet import ASL
-from strm.bundle import Bundle, load
+from strm.bundle import Bundle
 from strm.data import COORDINATES, people, read_table
 from strm.evaluate import one_thread
+from strm.hub import fetch
 from strm.landmarks import POINTS, Hand
 from strm.stream import Recognizer
 
@@ -128,7 +129,7 @@ def run(
     from rich.markup import escape
     from rich.table import Table
 
-    bundle, table = load(model), read_table(csv, fps, words=True)
+    bundle, table = fetch(model), read_table(csv, fps, words=True)
     errors = Console(stderr=True)
     report = evaluate_words(bundle, table, stateful, lambda todo: track(todo, "reading", console=errors))
     if as_json:

@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 from unittest.mock import create_autospec
 
 import pytest
@@ -124,7 +125,7 @@ def test_train_without_flags_is_the_settings_own_defaults(called):
 def test_evaluate(called):
     spy = called("strm.evaluate.run")
     cli.main(["evaluate", "--csv", "a.csv", "--sequence_mode", "--json"])
-    spy.assert_called_once_with(["a.csv"], "outputs/models", True, True, 30.0)
+    spy.assert_called_once_with(["a.csv"], Path("outputs/models"), True, True, 30.0)
 
 
 def test_compare(called):
@@ -137,6 +138,16 @@ def test_read_hands_on_its_exit_code(called):
     spy = called("strm.read.run", returns=1)
     assert cli.main(["read", "a.jpg", "b.jpg", "--out_dir", "o"]) == 1
     spy.assert_called_once_with(["a.jpg", "b.jpg"], None, "o")
+
+
+def test_push(called):
+    from strm.bundle import WEIGHTS
+
+    spy = called("strm.hub.push", returns="https://hub/ann/asl/commit/1")
+    assert cli.main(["push", "--repo_id", "ann/asl"]) == 0
+    spy.assert_called_once_with(WEIGHTS, "ann/asl", False, revision=None)
+    cli.main(["push", "--repo_id", "ann/asl", "--private", "--model", "mine", "--revision", "v2"])
+    spy.assert_called_with("mine", "ann/asl", True, revision="v2")
 
 
 def test_book(called):
@@ -184,6 +195,7 @@ def test_interrupting_is_no_crash(called, capsys):
         ["train", "--csv", "a.csv", "--seed", "-3"],
         ["train", "--csv", "a.csv", "--device", "abacus"],
         ["images", "--root", "r", "--out_csv", "o", "--signer", "ann", "--signer_level", "1"],
+        ["push"],
     ],
 )
 def test_what_it_does_not_understand_is_2(arguments, capsys):
@@ -194,7 +206,7 @@ def test_what_it_does_not_understand_is_2(arguments, capsys):
 
 
 def test_every_command_explains_itself(capsys):
-    for command in ("images", "videos", "studio", "train", "evaluate", "compare", "read", "book"):
+    for command in ("images", "videos", "studio", "train", "evaluate", "compare", "read", "push", "book"):
         with pytest.raises(SystemExit) as stop:
             cli.main([command, "--help"])
         assert stop.value.code == 0

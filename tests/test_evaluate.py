@@ -240,7 +240,7 @@ def test_nothing_left_to_judge_is_no_crash(tmp_path, capsys, monkeypatch, sequen
     report = evaluate(told(CLASSES), read(table, tmp_path), sequence_mode)
     assert report["n"] == 0 and report["accuracy"] is None and report["macro_f1"] is None
     assert report["unknown"] == {"Q": 4} and report["absent"] == CLASSES and report["per_letter"] == {}
-    monkeypatch.setattr(module, "load", lambda folder: told(CLASSES))
+    monkeypatch.setattr(module, "fetch", lambda folder: told(CLASSES))
     for as_json in (False, True):
         module.run([str(tmp_path / "made_up_0.csv")], "somewhere", sequence_mode, as_json)
         said = capsys.readouterr().out
@@ -295,7 +295,7 @@ def test_several_files_are_judged_together(csv, model_folder, tmp_path, capsys):
 
 
 def test_the_table_holds_the_same_numbers(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(module, "load", lambda folder: told(CLASSES))
+    monkeypatch.setattr(module, "fetch", lambda folder: told(CLASSES))
     names = ["[ann]" if name == "ann" else name for name in SIGNERS]  # brackets are markup elsewhere
     films(signer=names, source=SOURCES).to_csv(tmp_path / "a.csv", index=False)
     assert cli.main(["evaluate", "--csv", str(tmp_path / "a.csv"), "--sequence_mode"]) == 0
