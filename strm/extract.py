@@ -10,19 +10,23 @@ import json
 import os
 import shutil
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from strm.files import UserError, replacing, trouble
 from strm.handmodel import model_bundle
 from strm.landmarks import POINTS, Hand, HandDetector
+from strm.parts import MISSED, read_part, write_part
 from strm.pictures import Item, find, kind, read_picture, sample
+from strm.processes import each
+from strm.scale import on_cluster
 
 COLUMNS = (
     *("label", "source", "signer", "clip", "frame", "t_ms", "handedness", "score", "width", "height"),
@@ -30,7 +34,7 @@ COLUMNS = (
 )
 CHUNK = 32  # photos; a video is a chunk of its own
 NO_HAND = "no hand"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 VERSION = 1  # of the part files: part files of another version are not gone on with
 
 
@@ -51,13 +55,15 @@ def extract_images(
     signer: str | None = None,
     signer_level: int | None = None,
     jobs: int = 1,
+    dask: str | None = None,
 ) -> Summary:
     """Write the landmarks of the photos in root/…/LETTER/ to a CSV, a row a photo.
 
     The folder that a photo is in names its letter, the folders above it its source (else the root's name).
     max_per_class: of more photos of a letter in the whole root, this many are taken, evenly spaced in the
     order of their paths. signer: who signs in all of them; or signer_level: the folder below the root that
-    names the signer, 0 the first. Raises UserError for what the user can mend.
+    names the signer, 0 the first. jobs: processes of this machine; or dask: a Dask scheduler's address, whose
+    workers must see root and CSV's folder under the same paths. Raises UserError for what the user can mend.
     """
     root = Path(root)
     classes = defaultdict(list)
@@ -68,7 +74,7 @@ def extract_images(
         spaced = np.linspace(0, len(photos) - 1, min(max_per_class, len(photos)))
         chosen += [photos[i] for i in spaced.round().astype(int)]
     chunks = [chosen[i : i + CHUNK] for i in range(0, len(chosen), CHUNK)]
-    return _extract(root, Path(out_csv), chunks, None, jobs)
+    return _extract(root, Path(out_csv), chunks, None, jobs, dask)
 
 
 def extract_videos(
@@ -78,16 +84,27 @@ def extract_videos(
     signer: str | None = None,
     signer_level: int | None = None,
     jobs: int = 1,
+    dask: str | None = None,
 ) -> Summary:
     """Write the landmarks of the videos below a folder to a CSV, a row a sampled frame.
 
     The folder that a video is in names its letter, or else the beginning of its name does: J_001.mp4.
     fps: the rate to sample at, by the video's own timestamps; slower videos give each frame once.
-    signer, signer_level, errors: as in `extract_images`.
+    The rest, and errors: as in `extract_images`.
     """
     root = Path(input_dir)
     chunks = [[item] for item in find(root, True, signer, signer_level)]
-    return _extract(root, Path(output_csv), chunks, fps, jobs)
+    return _extract(root, Path(output_csv), chunks, fps, jobs, dask)
+
+
+def _done(
+    root: Path, todo: list[tuple[list[Item], Path]], fps: float | None, jobs: int, dask: str | None
+) -> Iterable[int]:
+    """Do the chunks that are left, here or on a cluster; yield how many files each was."""
+    pieces = [(root, chunk, fps, part.absolute()) for chunk, part in todo]
+    if dask is not None and pieces:
+        return on_cluster(dask, _work, pieces, shared=[root, pieces[0][3].parent])
+    return each(_work, pieces, jobs)
 
 
 def _work(root: Path, items: list[Item], fps: float | None, part: Path) -> int:
@@ -108,8 +125,7 @@ def _work(root: Path, items: list[Item], fps: float | None, part: Path) -> int:
             found, lost = _clip(root, item, fps)
             rows += found
             missed += lost
-    with replacing(part) as temporary:
-        temporary.write_text(json.dumps([rows, missed]), encoding="utf-8")
+    write_part(part, rows, missed)
     return len(items)
 
 
@@ -141,7 +157,9 @@ def _row(item: Item, frame: int, t_ms: str, side: str, hand: Hand) -> list:
     return [*known, frame, t_ms, side, f"{hand.score:.5f}", hand.width, hand.height, *numbers]
 
 
-def _extract(root: Path, out: Path, chunks: list[list[Item]], fps: float | None, jobs: int) -> Summary:
+def _extract(
+    root: Path, out: Path, chunks: list[list[Item]], fps: float | None, jobs: int, dask: str | None
+) -> Summary:
     what = kind(fps is not None)
     files = [item for chunk in chunks for item in chunk]
     if out.is_dir():
@@ -150,25 +168,29 @@ def _extract(root: Path, out: Path, chunks: list[list[Item]], fps: float | None,
     try:
         work = _work_folder(root, out, files, fps)
         parts = [work / f"{i:06}.json" for i in range(len(chunks))]
-        todo = [(chunk, part) for chunk, part in zip(chunks, parts, strict=True) if not part.exists()]
+        there = {path.name for path in work.iterdir()}  # a network's folder may remember what it lacked
+        done_before = [part.name in there and read_part(part, len(COLUMNS)) is not None for part in parts]
+        each_part = zip(chunks, parts, done_before, strict=True)
+        todo = [(chunk, part) for chunk, part, is_done in each_part if not is_done]
         columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task(what, total=len(files))
             progress.advance(bar, len(files) - sum(len(chunk) for chunk, _ in todo))
-            calls = (delayed(_work)(root, chunk, fps, part) for chunk, part in todo)
-            for done in Parallel(n_jobs=min(jobs, len(todo)) or 1, return_as="generator")(calls):
+            for done in _done(root.absolute(), todo, fps, jobs, dask):
                 progress.advance(bar, done)
         rows, missed = [], []
         for part in parts:
-            more_rows, more_missed = json.loads(part.read_text(encoding="utf-8"))
-            rows += more_rows
-            missed += more_missed
+            found = read_part(part, len(COLUMNS))
+            if found is None:
+                raise UserError(f"{part} was damaged meanwhile: run the same command again.")
+            rows += found[0]
+            missed += found[1]
         unreadable = [m[0] for m in missed if m[3] != NO_HAND]
         summary = Summary(len(files), len(rows), len(missed) - len(unreadable), len(unreadable))
         if rows:
             _write(out, COLUMNS, rows, ",")
-            _write(missed_path(out), ("file", "frame", "t_ms", "why"), missed, "\t")
-        shutil.rmtree(work, ignore_errors=True)
+            _write(missed_path(out), MISSED, missed, "\t")
+        shutil.rmtree(work.parent, ignore_errors=True)
     except OSError as error:
         raise trouble(error.filename or out, error) from error
     if len(unreadable) == len(files):
@@ -192,19 +214,21 @@ def missed_path(out: str | Path) -> Path:
 
 
 def _work_folder(root: Path, out: Path, files: list[Item], fps: float | None) -> Path:
-    """The folder of part files beside the output, emptied if they are of other files or settings."""
+    """The folder of part files beside the output. Those of other files or settings are thrown away, and have
+    another folder: a process that still worked for a command that was killed writes into that one."""
     stats = [(root / item.path).stat() for item in files]
     facts = [[*astuple(item), s.st_size, s.st_mtime_ns] for item, s in zip(files, stats, strict=True)]
     key = hashlib.sha256(json.dumps([VERSION, os.path.abspath(root), fps, facts]).encode()).hexdigest()
     work = out.with_name(f".{out.name}.work")
-    if not (work / key).exists():
+    if not (work / key).is_dir():
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        (work / key).touch()
-    return work
+    (work / key).mkdir(parents=True, exist_ok=True)
+    return work / key
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: list[list], delimiter: str) -> None:
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    # A name that is no text is written with its bytes' numbers: \udcff.
+    how: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+    with replacing(path) as temporary, open(temporary, "w", **how) as file:
         table = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         table.writerows([columns, *rows])

@@ -16,14 +16,16 @@ def add_images(add: Add) -> None:
     parser.add_argument(
         "--max_per_class", type=count, default=400, metavar="N", help="photos per letter (400)"
     )
-    _add_signer(parser)
+    _add_common(parser)
 
 
 def _images(args: argparse.Namespace) -> None:
     from strm.extract import extract_images
 
     who = {"signer": args.signer, "signer_level": args.signer_level}
-    extract_images(args.root, args.out_csv, max_per_class=args.max_per_class, **who, jobs=args.jobs)
+    extract_images(
+        args.root, args.out_csv, max_per_class=args.max_per_class, **who, jobs=args.jobs, dask=args.dask
+    )
 
 
 def add_videos(add: Add) -> None:
@@ -32,17 +34,17 @@ def add_videos(add: Add) -> None:
     parser.add_argument("--input_dir", required=True, metavar="DIR", help="the folder of videos")
     parser.add_argument("--output_csv", required=True, metavar="FILE", help="where the landmarks go")
     parser.add_argument("--fps", type=rate, default=15.0, help="frames a second to sample, by timestamp (15)")
-    _add_signer(parser)
+    _add_common(parser)
 
 
 def _videos(args: argparse.Namespace) -> None:
     from strm.extract import extract_videos
 
     who = {"signer": args.signer, "signer_level": args.signer_level}
-    extract_videos(args.input_dir, args.output_csv, fps=args.fps, **who, jobs=args.jobs)
+    extract_videos(args.input_dir, args.output_csv, fps=args.fps, **who, jobs=args.jobs, dask=args.dask)
 
 
-def _add_signer(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: argparse.ArgumentParser) -> None:
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--signer", metavar="NAME", help="who signs in all of these files")
     who.add_argument(
@@ -51,6 +53,12 @@ def _add_signer(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the folder level that names the signer (0: the first below the root)",
     )
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
+    )
+    where.add_argument(
+        "--dask",
+        metavar="HOST:PORT",
+        help="or many machines: a Dask scheduler, whose workers share the folders",
     )

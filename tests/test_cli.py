@@ -31,7 +31,8 @@ def test_images(called):
     assert (
         cli.main(["images", "--root", "photos", "--out_csv", "o.csv", "--signer", "ann", "--jobs", "3"]) == 0
     )
-    spy.assert_called_once_with("photos", "o.csv", max_per_class=400, signer="ann", signer_level=None, jobs=3)
+    who = {"signer": "ann", "signer_level": None}
+    spy.assert_called_once_with("photos", "o.csv", max_per_class=400, **who, jobs=3, dask=None)
 
 
 def test_videos(called):
@@ -51,7 +52,11 @@ def test_videos(called):
             "1",
         ]
     )
-    spy.assert_called_once_with("v", "o.csv", fps=29.97, signer=None, signer_level=0, jobs=1)
+    spy.assert_called_once_with("v", "o.csv", fps=29.97, signer=None, signer_level=0, jobs=1, dask=None)
+    many = ["videos", "--input_dir", "v", "--output_csv", "o.csv", "--dask", "host:8786"]
+    assert cli.main(many) == 0 and spy.call_args.kwargs["dask"] == "host:8786"
+    with pytest.raises(SystemExit):
+        cli.main([*many, "--jobs", "2"])
 
 
 def test_studio_dataset(called):
