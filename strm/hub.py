@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -38,13 +39,16 @@ def fetch(
     force_download. Raises UserError, one sentence, for all that goes wrong.
     """
     repo, _, at = str(model).partition("@")
-    here = Path(model).exists() or (not at and Path(model).parent.is_dir())
+    here = os.path.exists(model) or (not at and os.path.isdir(os.path.dirname(model)))
     if isinstance(model, Path) or here or not _REPOSITORY.fullmatch(repo):
         return load(model)
     secret, revision = usable(token), revision or at or None
+    options = {**options, "token": secret}
     with plainly(repo, revision, secret):
-        folder = _download(repo, revision, {**options, "token": secret})
-    return load(folder)
+        try:
+            return load(_download(repo, revision, options))
+        except UserError:  # perhaps our copy only is damaged
+            return load(_download(repo, revision, options | {"force_download": True}))
 
 
 def _download(repo: str, revision: str | None, options: dict[str, Any]) -> Path:

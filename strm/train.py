@@ -18,9 +18,13 @@ from strm.bundle import Bundle
 from strm.data import is_moving, people, read_table, split_by_signer
 from strm.evaluate import evaluate, one_thread
 from strm.files import UserError, replacing
+from strm.team import leads
 from strm.trainer import Settings, Trainer, device_of
 
-__all__ = ["Settings", "fit", "run"]
+__all__ = ["CHECKPOINT", "METRICS_FILE", "Settings", "fit", "run"]
+
+CHECKPOINT = "checkpoint.pt"  # beside the model, until the training is done
+METRICS_FILE = "metrics.json"
 
 
 def fit(
@@ -45,12 +49,12 @@ def fit(
     mark = checkpoint.fingerprint(settings, train, val)
     history: list[dict[str, float]] = []
     best: dict[str, Any] = {"f1": -1.0, "epoch": 0, "weights": None}
-    if saved := checkpoint.load(resume, mark):
+    if saved := course.team.agreed(checkpoint.load(resume, mark)):
         course.go_on(saved["trainer"])
         history, best = saved["history"], saved["best"]
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     bar = Progress(*columns, TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn())
-    with one_thread(), bar if progress else nullcontext():
+    with one_thread(), bar if progress and leads() else nullcontext():
         done = len(history) * course.steps
         task = bar.add_task("training", total=settings.epochs * course.steps, completed=done, loss=0.0)
         for number in range(len(history), settings.epochs):
@@ -59,12 +63,13 @@ def fit(
             loss = course.epoch(number, lambda mean: bar.update(task, advance=1, loss=mean))
             history.append({"epoch": number + 1, "loss": loss})
             if val is not None:
-                f1 = evaluate(course.bundle(course.average, {}), val, settings.sequence_mode)["macro_f1"]
+                report = evaluate(course.bundle(course.average, {}), val, settings.sequence_mode)
+                f1 = course.team.agreed(report["macro_f1"])
                 history[-1]["val_macro_f1"] = f1
                 if f1 > best["f1"]:
                     weights = {name: value.cpu().clone() for name, value in course.average.items()}
                     best = {"f1": f1, "epoch": number + 1, "weights": weights}
-            if resume is not None:
+            if resume is not None and leads():
                 state = {"trainer": course.state(), "history": history, "best": best}
                 checkpoint.save(resume, mark, state)
     provenance = {
@@ -86,16 +91,22 @@ def run(
     val_signers: list[str],
     out_dir: str | Path = "outputs/models",
     fps: float = 30.0,
+    keep: bool = False,
 ) -> Bundle:
-    """Do what `strm train` does: read, split, fit, save the three files and metrics.json into `out_dir`."""
+    """Do what `strm train` does: read, split, fit, save the three files and metrics.json into `out_dir`.
+
+    keep: leave the checkpoint, so that the same call trains no more.
+    """
     device_of(settings.device)  # say so before reading a large file
     train, val = read_table(csv, fps), None
     if val_signers:
         train, val = split_by_signer(train, val_signers)
     if settings.sequence_mode and not is_moving(train).any():
         print("No clips, only photos: training on held streams and drawn strokes of them.", file=sys.stderr)
-    out_dir, unfinished = Path(out_dir), Path(out_dir) / "checkpoint.pt"
+    out_dir, unfinished = Path(out_dir), Path(out_dir) / CHECKPOINT
     bundle = fit(train, settings, val, resume=unfinished)
+    if not leads():
+        return bundle
     metrics: dict[str, Any] = {"train_rows": len(train), "people": sorted(set(people(train)))}
     metrics["history"] = bundle.history
     if val is not None:
@@ -103,8 +114,9 @@ def run(
         metrics["val"] = evaluate(bundle, val, settings.sequence_mode)
         bundle.config["metrics"] = {key: metrics["val"][key] for key in ("n", "accuracy", "macro_f1")}
     bundle.save(out_dir)
-    with replacing(out_dir / "metrics.json") as path:
+    with replacing(out_dir / METRICS_FILE) as path:
         path.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    unfinished.unlink(missing_ok=True)
+    if not keep:
+        unfinished.unlink(missing_ok=True)
     print(f"Saved a model of {len(bundle.class_names)} classes in {out_dir}.")
     return bundle

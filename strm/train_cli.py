@@ -1,10 +1,12 @@
-"""The commands that teach a model: `strm train`."""
+"""The commands that teach a model: `strm train` here, `strm kaggle` in the cloud."""
 
 import argparse
+from pathlib import Path
 
 from strm.arguments import MODELS, Add, add_csv, amount, count, rate, share
 
 SETTINGS = "epochs batch_size lr sequence_mode seq_len n_latent T_deep dropout seed device precision"
+KAGGLE = Path("/kaggle/working")  # what a session on Kaggle leaves behind
 
 
 def add_train(add: Add) -> None:
@@ -17,6 +19,20 @@ def _train(args: argparse.Namespace) -> None:
     from strm.train import run
 
     run(*_training(args))
+
+
+def add_kaggle(add: Add) -> None:
+    """Add `strm kaggle` to the command line: the flags of `strm train`, and one of its own."""
+    parser = add("kaggle", "trains on Kaggle or Colab, then uploads by the secrets that it finds", _kaggle)
+    _add_training(parser, str(KAGGLE / "models") if KAGGLE.is_dir() else MODELS, "auto")
+    parser.add_argument("--hf_private", action="store_true", help="upload to a private repository")
+
+
+def _kaggle(args: argparse.Namespace) -> int:
+    from strm.kaggle import run
+
+    csv, settings, val_signers, out_dir, fps = _training(args)
+    return run(csv, settings, val_signers, out_dir, fps, args.hf_private)
 
 
 def _add_training(parser: argparse.ArgumentParser, out_dir: str, device: str) -> None:
