@@ -137,6 +137,7 @@ COMMANDS = (
     extract_cli.add_videos,
     studio_cli.add_studio,
     train_cli.add_train,
+    train_cli.add_kaggle,
     _add_evaluate,
     _add_compare,
     _add_read,
