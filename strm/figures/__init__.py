@@ -36,6 +36,7 @@ from strm.figures.paper import (
     style,
 )
 from strm.figures.results import show_heat, show_letters, show_seeds, show_strangers
+from strm.figures.share import show_bytes, show_named, show_parity
 from strm.figures.streams import (
     in_seconds,
     show_cameras,
@@ -69,6 +70,7 @@ __all__ = [
     "letter_colour",
     "show_against",
     "show_answers",
+    "show_bytes",
     "show_cameras",
     "show_commits",
     "show_confusions",
@@ -84,6 +86,8 @@ __all__ = [
     "show_loop",
     "show_map",
     "show_movement",
+    "show_named",
+    "show_parity",
     "show_path",
     "show_people",
     "show_poses",
