@@ -24,7 +24,7 @@ def _images(args: argparse.Namespace) -> None:
 
     who = {"signer": args.signer, "signer_level": args.signer_level}
     extract_images(
-        args.root, args.out_csv, max_per_class=args.max_per_class, **who, jobs=args.jobs, dask=args.dask
+        args.root, args.out_csv, max_per_class=args.max_per_class, **who, jobs=_jobs(args), dask=args.dask
     )
 
 
@@ -41,7 +41,11 @@ def _videos(args: argparse.Namespace) -> None:
     from strm.extract import extract_videos
 
     who = {"signer": args.signer, "signer_level": args.signer_level}
-    extract_videos(args.input_dir, args.output_csv, fps=args.fps, **who, jobs=args.jobs, dask=args.dask)
+    extract_videos(args.input_dir, args.output_csv, fps=args.fps, **who, jobs=_jobs(args), dask=args.dask)
+
+
+def _jobs(args: argparse.Namespace) -> int:
+    return args.jobs or os.cpu_count() or 1
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -54,9 +58,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help="the folder level that names the signer (0: the first below the root)",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)"
-    )
+    where.add_argument("--jobs", type=count, metavar="N", help="processes (one a core)")
     where.add_argument(
         "--dask",
         metavar="HOST:PORT",

@@ -30,7 +30,7 @@ class DeepSupervisionLoss(nn.Module):
         frames = all_logits[0].shape[:-1]
         wanted = targets.reshape(-1, self.num_classes) if targets.is_floating_point() else targets.flatten()
         weights = torch.ones(frames, device=targets.device) if weights is None else weights
-        share = (weights / weights.sum()).flatten()
+        share = (weights / weights.sum().clamp_min(1e-9)).flatten()  # where nothing counts, nothing is lost
         total = all_logits[0].new_zeros(())
         for after, logits in enumerate(reversed(all_logits)):  # after = T - t
             each = F.cross_entropy(

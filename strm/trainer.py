@@ -19,6 +19,7 @@ from strm.evaluate import model_input
 from strm.files import UserError
 from strm.loss import DeepSupervisionLoss
 from strm.model import TRM
+from strm.team import Team
 
 LOOKS = 2  # a photo is looked at twice, so that its second look trains the memory too
 ALBUM_PER_LETTER = 60  # photos of each person and letter, each time the album is turned over
@@ -87,7 +88,8 @@ class Trainer:
     kept = ("model", "optimiser", "schedule", "scaler")
 
     def __init__(self, table: pd.DataFrame, settings: Settings, net: Callable[..., nn.Module] | None):
-        self.settings, self.device = settings, device_of(settings.device)
+        self.settings, self.team = settings, Team(device_of(settings.device))
+        self.device = self.team.device
         self.precision = precision_of(settings.precision, self.device)
         torch.manual_seed(settings.seed)
         frames = settings.seq_len if settings.sequence_mode else 1
@@ -114,6 +116,7 @@ class Trainer:
             self.album_class = np.array([self.classes.index(name) for name in names])
         x, y, _ = self.lessons.epoch(np.random.default_rng([settings.seed, 0]))
         self._fit_scaler(x)
+        self.model.load_state_dict(self.team.agreed(self.model.state_dict()))
         self.model.to(self.device)
         self.steps = max(1, len(y) // settings.batch_size)
         weights, total = self.model.parameters(), settings.epochs * self.steps
@@ -150,26 +153,27 @@ class Trainer:
     def epoch(self, number: int, tell: Callable[[float], None]) -> float:
         """Train one epoch; `tell` hears the mean loss after each step. Returns the epoch's."""
         rng, size = np.random.default_rng([self.settings.seed, number]), self.settings.batch_size
-        torch.manual_seed(self.settings.seed * 100_003 + number)
+        # All processes of a team draw the same batches, and each its own dropout.
+        torch.manual_seed(self.settings.seed * 100_003 + number + 1_000_000_007 * self.team.rank)
         x, y, weights = self.lessons.epoch(rng)
         order, total = rng.permutation(len(x)), 0.0
         photos = None if self.album is None else self._photos(self.album, rng)
         self.model.train()
         for step in range(self.steps):
             batch = order[step * size : (step + 1) * size]
-            with self._products():
-                loss = self._loss(*self.lesson((x[batch], y[batch], weights[batch]), rng))
-                if photos is not None:
-                    loss = loss + self._loss(*self.lesson(next(photos), rng))
+            loss = self._share(*self.lesson((x[batch], y[batch], weights[batch]), rng))
+            if photos is not None:
+                loss = loss + self._share(*self.lesson(next(photos), rng))
             self.optimiser.zero_grad(set_to_none=True)
             self.scaler.scale(loss).backward()
+            self.team.add_gradients(self.model)
             self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.scaler.step(self.optimiser)
             self.scaler.update()
             self.schedule.step()
             self._average(number * self.steps + step)
-            total += loss.item()
+            total += self.team.sum(loss.detach()).item()
             tell(total / (step + 1))
         return total / self.steps
 
@@ -177,6 +181,13 @@ class Trainer:
         """Compute products in the precision that was asked for; weights and their sums stay float32."""
         mixed = self.precision != torch.float32
         return torch.autocast(self.device.type, self.precision) if mixed else nullcontext()
+
+    def _share(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Return what this process's rows add to the batch's loss; all of it where there is one process."""
+        mine = self.team.mine(numbers, targets, weights)
+        with self._products():
+            loss = self._loss(*mine)
+        return loss * (mine[2].sum() / weights.sum())
 
     def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
