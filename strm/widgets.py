@@ -4,11 +4,8 @@
 them: a page that holds a widget's state asks other computers for code, and then it cannot even compute.
 """
 
-import base64
 import html
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -16,45 +13,17 @@ from typing import Any
 import cv2
 import numpy as np
 
+from strm import moment
 from strm.figures.paper import letter_colour
 from strm.filmed import Film
-from strm.read import draw
+from strm.moment import Words
+from strm.notebook import display, live
 from strm.stream import Reading
 
 PLAYED_FPS = 15.0  # more than this is too much for a notebook far away
-JPEG = 85  # of 100
 CURSOR = "position:absolute;top:0;bottom:0;border-left:2px solid #dc267f"
-CELL = "overflow:hidden;text-align:center;white-space:nowrap"
+CELL = "overflow:hidden;text-align:center;white-space:nowrap;line-height:1.5em"
 NAME = "background:#fff;color:#1f2430;padding:0 .1em"
-BAR = "height:.8em;border:1px solid #1f2430"
-BARS = 6  # em, of a probability of 1
-
-
-@dataclass(frozen=True)
-class Words:
-    """What a player says."""
-
-    frame: str = "frame"
-    play: str = "play"
-    text: str = "text so far"
-    nothing: str = "no letter"
-    no_hand: str = "no hand"
-    picture: str = "The hand at {seconds:.1f} s; read: {letter}."
-    inside: str = "What goes on inside, over time."
-    read: str = "What is read, over time."
-    static: str = "To play it, run this cell in Jupyter or Colab."
-
-
-def live() -> bool:
-    """Whether somebody sits before this notebook. Who runs one to its end alone can't be asked anything."""
-    if "google.colab" in sys.modules:
-        return True
-    notebook = sys.modules.get("IPython")  # there wherever a notebook is
-    shell = notebook.get_ipython() if notebook else None
-    if shell is None or not hasattr(shell, "get_parent"):
-        return False
-    request = shell.get_parent()
-    return bool(request.get("content", request).get("allow_stdin", False))
 
 
 class Player:
@@ -87,21 +56,14 @@ class Player:
 
     def _picture(self, i: int) -> bytes:
         frame = self.shown[i]
-        picture, hand = self.film.pictures[frame], self.film.hands[frame]
-        seen = picture if hand is None else draw(picture, hand)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG]
-        return cv2.imencode(".jpg", cv2.cvtColor(seen, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+        return moment.jpeg(self.film.pictures[frame], self.film.hands[frame])
 
     def view(self, i: int) -> str:
         """Return the i-th moment as HTML: picture, likeliest letters, and the strips with a cursor."""
         words, reading, t_ms = self.words, self.reading(i), self.film.t_ms[self.shown[i]]
-        hand = self.film.hands[self.shown[i]] is not None
-        letter = html.escape(reading.letter or (words.nothing if hand else words.no_hand))
-        alt = words.picture.format(seconds=t_ms / 1000, letter=letter)
-        picture = f'<img alt="{alt}" src="{_url(self.picture(i), "jpeg")}" style="width:16em;max-width:100%">'
-        bars = "".join(_bar(name, share) for name, share in reading.top3)
-        said = f'<div style="font-size:2.2em;line-height:1.3"><b>{letter}</b></div>{bars}'
-        top = f'<div style="display:flex;flex-wrap:wrap;gap:1em">{picture}<div>{said}</div></div>'
+        hand = self.film.hands[self.shown[i]]
+        alt = words.picture.format(seconds=t_ms / 1000, letter=moment.named(reading, hand, words))
+        top = moment.view(self.picture(i), alt, reading, hand, words)
         start, end = self.film.t_ms[0], self.film.t_ms[-1]
         cursor = 100 * (t_ms - start) / max(end - start, 1e-9)
         rows = "".join(
@@ -127,19 +89,28 @@ class Player:
         return f'<div role="img" aria-label="{label}" style="display:flex;height:1.5em">{"".join(out)}</div>'
 
     def text(self, i: int) -> str:
-        """Return the text so far as HTML that a screen reader reads when it changes."""
-        said = html.escape(self.reading(i).text) or "&nbsp;"
-        label = html.escape(self.words.text)
-        return f'<div role="status">{label}: <b style="font-size:1.5em;letter-spacing:.1em">{said}</b></div>'
+        """Return the text so far as HTML."""
+        return moment.line(self.reading(i).text, self.words)
 
     def widget(self) -> Any:
-        """Return the player as an ipywidgets box: play and pause, a slider (arrow keys move it), the view."""
+        """Return the player as an ipywidgets box: play, reset, a slider that arrow keys move, the view.
+
+        Reset goes back to the first frame, where the state is new and the text empty.
+        """
         import ipywidgets
+
+        class Count(ipywidgets.Play):
+            # No echo of what the browser counted: an old one would undo a reset.
+            value = ipywidgets.widgets.widget_int.CInt().tag(sync=True, echo_update=False)
 
         last = len(self) - 1
         times = self.film.t_ms[self.shown]
         pause = int(np.median(np.diff(times))) if last else 100
-        play = ipywidgets.Play(min=0, max=last, interval=max(pause, 66), description=self.words.play)
+        # What counts the frames has buttons without names: one with a name stands in for them.
+        hidden, narrow = ipywidgets.Layout(display="none"), ipywidgets.Layout(width="auto")
+        count = Count(min=0, max=last, interval=max(pause, 66), layout=hidden)
+        play = ipywidgets.ToggleButton(description=self.words.play, icon="play", layout=narrow)
+        reset = ipywidgets.Button(description=self.words.reset, layout=narrow)
         slider = ipywidgets.IntSlider(
             min=0,
             max=last,
@@ -147,17 +118,28 @@ class Player:
             layout=ipywidgets.Layout(width="24em", max_width="95%"),
         )
         view, text = ipywidgets.HTML(self.view(0)), ipywidgets.HTML(self.text(0))
+        playing = "playing" if count.has_trait("playing") else "_playing"  # its name before ipywidgets 8
 
         def turn(change: dict[str, Any]) -> None:
             view.value, text.value = self.view(change["new"]), self.text(change["new"])
 
+        def begin_anew(_: Any) -> None:
+            # Only the count is moved, and told so even if it is thought to be there: the link then moves the
+            # slider in the browser, and so after every frame that the browser has on its way to us.
+            count.set_trait(playing, False)
+            count.value = 0
+            count.send_state([playing, "value"])
+
         slider.observe(turn, "value")
-        box = ipywidgets.VBox(
-            [ipywidgets.HBox([play, slider], layout=ipywidgets.Layout(flex_flow="row wrap")), text, view],
-            layout=ipywidgets.Layout(max_width="44em"),
-        )
-        # In the browser, so that playing does not wait for the kernel; the box keeps it alive.
-        box.link = ipywidgets.jslink((play, "value"), (slider, "value"))
+        reset.on_click(begin_anew)
+        row = ipywidgets.Layout(flex_flow="row wrap")
+        controls = ipywidgets.HBox([play, reset, slider, count], layout=row)
+        box = ipywidgets.VBox([controls, text, view], layout=ipywidgets.Layout(max_width="44em"))
+        # In the browser, so that playing does not wait for the kernel; the box keeps them alive.
+        box.links = [
+            ipywidgets.jslink((count, "value"), (slider, "value")),
+            ipywidgets.jslink((play, "value"), (count, playing)),
+        ]
         return box
 
     def show(self) -> None:
@@ -165,8 +147,7 @@ class Player:
         if not live():
             print(self.words.static)
             return
-        player = self.widget()
-        sys.modules["IPython.display"].display(player)  # ipywidgets brings it
+        display(self.widget())
 
 
 def _thinned(t_ms: np.ndarray, fps: float) -> list[int]:
@@ -185,15 +166,4 @@ def _strip(t_ms: np.ndarray, values: np.ndarray, whole: np.ndarray) -> str:
     grey = np.clip(255 * values[at].T, 0, 255).astype(np.uint8)
     coloured = cv2.applyColorMap(grey, cv2.COLORMAP_CIVIDIS)
     coloured[:, (when < t_ms[0] - 100) | (when > t_ms[-1] + 100)] = 255  # nothing was thought there
-    return _url(cv2.imencode(".png", coloured)[1].tobytes(), "png")
-
-
-def _url(data: bytes, kind: str) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _bar(name: str, share: float) -> str:
-    colour, said = letter_colour(name), html.escape(name)
-    bar = f'<div style="{BAR};width:{BARS * share:.2f}em;background:{colour}"></div>'
-    bar = f'<div style="width:{BARS}em">{bar}</div>'
-    return f'<div style="display:flex;align-items:center;gap:.5em">{bar}<span>{said} {share:.0%}</span></div>'
+    return moment.url(cv2.imencode(".png", coloured)[1].tobytes(), "png")

@@ -80,11 +80,9 @@ def test_the_ribbon_is_as_wide_as_what_was_read_lasted(player):
 def test_moving_the_slider_shows_another_moment(player):
     box = player.widget()
     controls, text, view = box.children
-    play, slider = controls.children
-    assert (slider.min, slider.max) == (play.min, play.max) == (0, len(player) - 1)
-    assert slider.keyboard if hasattr(slider, "keyboard") else slider.readout, (
-        "arrow keys and the number typed"
-    )
+    _, _, slider, count = controls.children
+    assert (slider.min, slider.max) == (count.min, count.max) == (0, len(player) - 1)
+    assert slider.readout, "a number can be typed"
     before = view.value
     slider.value = len(player) - 1
     assert view.value == player.view(len(player) - 1) != before
@@ -95,9 +93,23 @@ def test_moving_the_slider_shows_another_moment(player):
 
 def test_playing_moves_the_slider_in_the_browser(player):
     box = player.widget()
-    play, slider = box.children[0].children
-    assert box.link.source == (play, "value") and box.link.target == (slider, "value")
-    assert play.interval >= 66, "a notebook far away must keep up"
+    play, _, slider, count = box.children[0].children
+    assert [(link.source, link.target) for link in box.links] == [
+        ((count, "value"), (slider, "value")),
+        ((play, "value"), (count, "playing")),
+    ]
+    assert play.description == "Play", "its buttons have names, for who hears them"
+    assert count.layout.display == "none" and count.interval >= 66, "a notebook far away must keep up"
+
+
+def test_reset_tells_the_browser_even_what_it_seems_to_know(player, monkeypatch):
+    """The browser may have counted on since we heard of it; and what it told us last is not echoed."""
+    box, told = player.widget(), []
+    _, reset, _, count = box.children[0].children
+    assert count.trait_metadata("value", "echo_update") is False
+    monkeypatch.setattr(type(count), "send_state", lambda self, key=None: told.append((self, key)))
+    reset.click()
+    assert told == [(count, ["playing", "value"])] and count.value == 0 and not count.playing
 
 
 def shown(monkeypatch, player, live):
@@ -157,9 +169,12 @@ def test_a_kernel_that_runs_alone_knows_it():
 
 
 def test_another_language_is_another_set_of_words(player):
-    french = Words(text="texte", no_hand="pas de main", static="Ouvrez ce chapitre dans Jupyter.")
+    french = Words(
+        play="Lire", text="texte", no_hand="pas de main", static="Ouvrez ce chapitre dans Jupyter."
+    )
     other = Player(player.film, player.readings, words=french)
     assert "pas de main" in other.view(0) and "texte" in other.text(0)
+    assert other.widget().children[0].children[0].description == "Lire"
 
 
 def test_one_frame_is_enough_and_none_is_too_few(player):
