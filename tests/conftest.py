@@ -1,6 +1,8 @@
 """What several tests use."""
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +40,18 @@ def hand_photo():
         return path
 
     return save
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory) -> Path:
+    """A repository with the package and its data in it, and a tag: what a first cell clones."""
+    source, root = Path(__file__).parents[1], tmp_path_factory.mktemp("repository")
+    for folder in ("strm", "data"):
+        shutil.copytree(source / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"], ["tag", "some-tag"]):
+        subprocess.run(["git", *identity, *words], cwd=root, check=True, capture_output=True)
+    return root
 
 
 @pytest.fixture(scope="session")

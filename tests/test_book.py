@@ -5,7 +5,6 @@ import builtins
 import json
 import os
 import re
-import shutil
 import subprocess
 import symtable
 import sys
@@ -215,24 +214,6 @@ def test_there_is_a_chapter_and_the_contents_name_them_all():
 
 
 # The first cell, where there is no clone
-
-
-def git(*words: object, cwd: Path) -> None:
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *identity, *map(str, words)], cwd=cwd, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def repository(tmp_path_factory) -> Path:
-    """A repository with the package and its data in it, and a tag."""
-    root = tmp_path_factory.mktemp("repository")
-    for folder in ("strm", "data"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    git("init", "-q", cwd=root)
-    git("add", ".", cwd=root)
-    git("commit", "-q", "-m", "all", cwd=root)
-    git("tag", "some-tag", cwd=root)
-    return root
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
