@@ -14,9 +14,14 @@ import nbformat
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from strm.files import UserError, replacing
+from strm.files import UserError, replacing, sweep
 
 TOGETHER = 2  # a chapter may take 2 GB
+PAPERMILL = """import sys
+from strm.processes import follow
+follow(int(sys.argv.pop(1)))
+from papermill.cli import papermill
+papermill()"""
 
 
 @dataclass
@@ -111,7 +116,7 @@ def execute(wanted: list[Chapter], console: Console) -> None:
                 process.wait()
                 _running(chapter).unlink(missing_ok=True)
     if failed:
-        raise UserError("\n".join(failed))
+        raise UserError(*failed)
 
 
 def _together() -> int:
@@ -129,12 +134,14 @@ def _start(chapter: Chapter) -> subprocess.Popen:
     chapter.stamp.unlink(missing_ok=True)
     for path in (chapter.executed, chapter.log):
         path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(chapter.executed.with_name(chapter.name), ".ipynb")
     source = chapter.source
     if chapter.shorter:
         source = chapter.log.with_suffix(".fast.ipynb")
         nbformat.write(shortened(nbformat.read(chapter.source, as_version=4), chapter.shorter), source)
     options = ["--kernel", "python3", "--cwd", str(chapter.source.parent), "--no-progress-bar"]
-    command = [sys.executable, "-m", "papermill", *options, str(source), str(_running(chapter))]
+    command = [sys.executable, "-c", PAPERMILL, str(os.getpid()), *options]
+    command += [str(source), str(_running(chapter))]
     with open(chapter.log, "wb") as log:
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=_environment()

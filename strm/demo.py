@@ -101,7 +101,10 @@ class Demo:
             self._take(self.offered[int(letter) - 1])
         elif key in ENTER and self.recorder is not None:
             self.asking = self.recorder.label is None
-            self.message = "which letter? 0 is nothing" if self.asking else self.recorder.end()
+            try:
+                self.message = "which letter? 0 is nothing" if self.asking else self.recorder.end()
+            except UserError as error:  # the show goes on, and the clip is kept for better days
+                self.message = str(error)
         return True
 
     def _take(self, word: str) -> None:

@@ -29,6 +29,7 @@ class Recorder:
         self._began = 0.0
         self.clips = 0
         self._before = self._read()
+        self._written = True
 
     def _read(self) -> str:
         if not self.path.exists():
@@ -63,17 +64,23 @@ class Recorder:
         self._rows.append([self.label, SOURCE, self.signer, clip, *moment, *seen, *points])
 
     def end(self) -> str:
-        """End the running clip and write it. Return what happened, in words."""
+        """End the running clip and write it. Return what happened, in words.
+
+        Raises UserError where it cannot be written: it is kept, and written by the next call that can.
+        """
         label, rows = self.label, self._rows
-        self.label, self._rows = None, []
-        if label is None:
-            return ""
-        if len(rows) < SHORTEST:
-            return f"no hand for {label}: nothing kept"
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        self._before += text.getvalue()
-        with replacing(self.path) as temporary:
-            temporary.write_text(self._before, encoding="utf-8")
-        self.clips += 1
-        return f"kept {len(rows)} frames of {label}"
+        self.label, self._rows, said = None, [], ""
+        if label is not None:
+            said = f"no hand for {label}: nothing kept"
+        if len(rows) >= SHORTEST:
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(rows)
+            self._before += text.getvalue()
+            self._written = False
+            self.clips += 1
+            said = f"kept {len(rows)} frames of {label}"
+        if not self._written:
+            with replacing(self.path) as temporary:
+                temporary.write_text(self._before, encoding="utf-8")
+            self._written = True
+        return said
