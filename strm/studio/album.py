@@ -184,10 +184,20 @@ def save_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
             for frame in frames:
                 video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
             video.release()
+            if _count(running) != len(frames):  # OpenCV tells nobody of a disk that is full
+                raise UserError(f"Cannot use {path}: the video was not written to its end. Make room there.")
             os.replace(running, temporary)
         finally:
             video.release()
             running.unlink(missing_ok=True)
+
+
+def _count(path: Path) -> int:
+    video = cv2.VideoCapture(str(path))
+    try:
+        return int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    finally:
+        video.release()
 
 
 def save_truth(path: Path, motion: Motion, renders: Sequence[Render]) -> None:
