@@ -328,3 +328,12 @@ def test_the_film_that_ships_reads_as_the_chapter_says():
     )
     assert recognizer.text == "JAZZ"
     assert commits.letters[-1] == "Z" and "D" in commits.replaced
+
+
+def test_without_a_reader_the_camera_is_one_sentence(capsys, monkeypatch):
+    """As when the book is built: no camera, no browser; and nothing is opened."""
+    monkeypatch.setattr("cv2.VideoCapture", lambda *words: pytest.fail("it opened a camera"))
+    for code in (CELLS["live"], CELLS["live"].replace("camera = None", "camera = 0")):
+        exec(code, {"bundle": load(WEIGHTS), "player": None})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second and first.startswith("No camera was opened") and first.endswith(".")
