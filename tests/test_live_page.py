@@ -214,6 +214,16 @@ def test_without_a_camera_the_recording_plays(opened):
     page.is_clean()
 
 
+def test_from_across_the_room_the_reader_learns_why_there_is_no_camera(browser, site):
+    """A page of another computer without https: the camera exists, and the browser does not lend it."""
+    there = site.replace("127.0.0.1", "teacher.test")
+    page = browser(there, "--host-resolver-rules=MAP teacher.test 127.0.0.1", *film(Path("none")))
+    page.page.click("#camera")
+    page.wait("document.getElementById('status').textContent.includes('only to pages of https')")
+    page.wait("strmSeen.frames.length > 3")
+    page.is_clean()
+
+
 def test_a_refused_camera_is_told_in_a_sentence(opened):
     page = opened("--use-fake-device-for-media-stream", permissions=[])
     page.page.evaluate(

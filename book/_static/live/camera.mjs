@@ -28,9 +28,12 @@ const TROUBLE = {
 };
 export const NO_CAMERA = "NotFoundError";
 
+const INSECURE =
+  "Browsers lend the camera only to pages of https or of their own computer. The recorded word plays instead.";
+
 export class CameraError extends Error {
-  constructor(name) {
-    super(TROUBLE[name] ?? "The camera did not start. The recorded word plays instead.");
+  constructor(name, words = TROUBLE[name]) {
+    super(words ?? "The camera did not start. The recorded word plays instead.");
     this.name = name;
   }
 }
@@ -38,6 +41,7 @@ export class CameraError extends Error {
 // Read the camera until `stop` is called: onFrame({image, width, height, hand, t}) for every picture.
 // Returns stop. Throws CameraError, or Error where the detector could not be loaded.
 export async function watch(video, onFrame, onEnd) {
+  if (!isSecureContext) throw new CameraError(NO_CAMERA, INSECURE);
   if (!navigator.mediaDevices?.getUserMedia) throw new CameraError(NO_CAMERA);
   let stream;
   try {
