@@ -8,6 +8,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from strm.files import UserError, replacing, trouble
+from strm.files import UserError, replacing, trouble, visible
 from strm.handmodel import model_bundle
 from strm.landmarks import POINTS, Hand, HandDetector
 from strm.parts import MISSED, read_part, write_part
@@ -34,7 +35,8 @@ COLUMNS = (
 )
 CHUNK = 32  # photos; a video is a chunk of its own
 NO_HAND = "no hand"
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+FORMULA = tuple("=+-@\n＝＋－＠")
+UNSEEN = re.compile("[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]")  # control characters, and what is no text
 VERSION = 1  # of the part files: part files of another version are not gone on with
 
 
@@ -147,7 +149,9 @@ def _clip(root: Path, item: Item, fps: float) -> tuple[list[list], list[list]]:
 
 
 def harmless(text: str) -> str:
-    """Return a name for a table: a spreadsheet would run one that begins like a formula."""
+    """Return a name for a table: a spreadsheet would run one that begins like a formula, and readers disagree
+    on whether a carriage return ends a line."""
+    text = UNSEEN.sub(lambda found: visible(found[0]), text)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

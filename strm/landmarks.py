@@ -75,9 +75,9 @@ def right_handed(points, width, height, handedness) -> np.ndarray:
     points = points.astype(np.float32)
     unknown = np.isnan(points[..., 2]).all(-1)
     points[..., 2] = np.where(unknown[..., None], 0.0, points[..., 2])
-    width, height = (np.asarray(side, np.float32) for side in (width, height))
     sign = np.where(np.asarray(handedness) == "Left", -1.0, 1.0).astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
+        width, height = (np.asarray(side, np.float32) for side in (width, height))
         points = points * np.stack(np.broadcast_arrays(sign * width, height, width), -1)[..., None, :]
     if not (np.abs(points) <= FARTHEST).all():
         raise ValueError("points hold NaN or infinity: leave out frames in which no hand was found.")

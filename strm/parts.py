@@ -1,4 +1,4 @@
-"""The part files of `strm images` and `strm videos`: what was found in some files, kept until all are done."""
+"""Part files of `strm images` and `strm videos`: what was found in some files, kept until all are done."""
 
 import json
 from pathlib import Path

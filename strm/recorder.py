@@ -35,7 +35,7 @@ class Recorder:
         if not self.path.exists():
             return ",".join(COLUMNS) + "\n"
         try:
-            text = self.path.read_text("utf-8")
+            text = self.path.read_bytes().decode("utf-8")  # its line ends stay as they are
             rows = list(csv.reader(io.StringIO(text, newline="")))  # a name may hold commas, even lines
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise UserError(f"{self.path} cannot be read: name another file after --record.") from error
@@ -81,6 +81,6 @@ class Recorder:
             said = f"kept {len(rows)} frames of {label}"
         if not self._written:
             with replacing(self.path) as temporary:
-                temporary.write_text(self._before, encoding="utf-8")
+                temporary.write_bytes(self._before.encode())
             self._written = True
         return said
