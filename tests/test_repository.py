@@ -158,7 +158,7 @@ def imported() -> dict[str, Path]:
                 found |= {alias.name.split(".")[0]: path for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found[node.module.split(".")[0]] = path
-    own = {path.stem for path in sources} | {"strm", "tomllib"}
+    own = {path.stem for path in sources} | {"strm", "tomllib", "google"}  # google.colab is Colab's
     return {name: path for name, path in found.items() if name not in sys.stdlib_module_names | own}
 
 
