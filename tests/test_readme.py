@@ -7,6 +7,7 @@ comes from: file, keys, format. `python tests/test_readme.py` writes the numbers
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,15 +105,20 @@ def test_modules_and_names_it_mentions_exist():
 def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_photo):
     monkeypatch.chdir(tmp_path)
     hand_photo("V", tmp_path / "my-hand.jpg")
+    shutil.copy(ROOT / "data" / "studio" / "J.mp4", tmp_path / "my-word.mp4")
     names: dict = {}
+    from strm.notebook_camera import CameraWords
+
     snippets = blocks("python")
-    assert len(snippets) == 4
+    assert len(snippets) == 5
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), names)
     said = capsys.readouterr().out.splitlines()
     assert said[0].split()[0] == "V", "the photo's letter"
     assert said[1] == "V", "the stream's text"
-    assert said[2:] == ["Prediction: V"] * 15
+    assert names["player"].readings[-1].text == "J", "the film's text"
+    assert said[2:4] == [names["player"].words.static, CameraWords().off], "this is no notebook"
+    assert said[4:] == ["Prediction: V"] * 15
     assert names["recognizer"].step(names["hand"], 0.0).top3[0][0] == "V", "by ONNX Runtime"
 
 
