@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,9 @@ def fetch(
     secret, revision = usable(token), revision or at or None
     options = {**options, "token": secret}
     with plainly(repo, revision, secret):
+        folder = _download(repo, revision, options)
         try:
-            return load(_download(repo, revision, options))
+            return load(folder)
         except UserError:  # perhaps our copy only is damaged
             return load(_download(repo, revision, options | {"force_download": True}))
 
@@ -54,13 +56,17 @@ def fetch(
 def _download(repo: str, revision: str | None, options: dict[str, Any]) -> Path:
     """Return the cache's folder with both files, of one commit."""
 
-    def files(**options) -> Path:
-        config = Path(hf_hub_download(repo, HUB_CONFIG_FILE, revision=revision, **options))
-        hf_hub_download(repo, HUB_WEIGHTS_FILE, revision=config.parent.name, **options)
+    def files(**changed) -> Path:
+        config = Path(hf_hub_download(repo, HUB_CONFIG_FILE, revision=revision, **options | changed))
+        hf_hub_download(repo, HUB_WEIGHTS_FILE, revision=config.parent.name, **options | changed)
         return config.parent
 
+    kept = {"local_files_only": True, "force_download": False}
     if options.get("local_files_only"):
-        return files(**options)
+        return files(**kept)
+    if re.fullmatch("[0-9a-f]{40}", revision or "") and not options.get("force_download"):
+        with suppress(LocalEntryNotFoundError):  # a commit never changes: no need to ask
+            return files(**kept)
     try:
         for name in (HUB_CONFIG_FILE, HUB_WEIGHTS_FILE):
             url = hf_hub_url(repo, name, revision=revision)
@@ -71,10 +77,10 @@ def _download(repo: str, revision: str | None, options: dict[str, Any]) -> Path:
         if not missing(error):
             raise
         try:
-            return files(**options | {"local_files_only": True, "force_download": False})
+            return files(**kept)
         except LocalEntryNotFoundError:
             raise error from None
-    return files(**options)
+    return files()
 
 
 def push(
@@ -164,12 +170,14 @@ def write(bundle: Bundle, folder: str | Path, repo_id: str = "user/name", notes:
     weights = safetensors.torch.save(state, metadata={"format": "pt"})
     config = nameless(bundle.config) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     sent = Bundle(model, config)
-    export(sent, folder)
     said = notes.read_text("utf-8", errors="replace") if notes and notes.is_file() else ""
-    texts = {HUB_CONFIG_FILE: json.dumps(config, indent=1, ensure_ascii=False) + "\n"}
-    texts[CARD_FILE] = card(sent, repo_id, said)
-    contents = {name: text.encode() for name, text in texts.items()}
-    contents |= {HUB_WEIGHTS_FILE: weights, PLAIN_FILE: packed(state)}
+    contents = {
+        HUB_WEIGHTS_FILE: weights,
+        PLAIN_FILE: packed(state),
+        HUB_CONFIG_FILE: (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode(),
+        CARD_FILE: card(sent, repo_id, said).encode(),
+    }
     for name, content in contents.items():
         with replacing(folder / name) as path:
             path.write_bytes(content)
+    export(sent, folder)  # at last, for it takes long

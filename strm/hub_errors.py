@@ -93,7 +93,7 @@ def _sentence(error: Exception, repo: str, revision: str | None, token: bool, wr
             break
         if isinstance(cause, NETWORK):
             if type(cause).__name__ in ("ConnectError", "ConnectTimeout", "ProxyError"):
-                return f"{nowhere or 'Nothing was sent: '}nobody answers at {hub}: check the connection."
+                return f"{nowhere or 'Nothing was committed: '}nobody answers at {hub}: check the connection."
             return f"The connection to {hub} was lost: {kept}."
         if isinstance(cause, OSError) and cause.errno in ILL:
             return str(trouble(cause.filename or constants.HF_HUB_CACHE, cause))

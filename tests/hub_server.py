@@ -79,13 +79,15 @@ class Fault:
     status: int | None = None  # answer with this code instead
     after: int | None = None  # cut the line after so many bytes of body, sent or received
     hang: bool = False  # accept the question and never answer
+    gone: bool = False  # leave the network for good
 
 
 class HubServer:
     """A Hub on localhost. `url` is for HF_ENDPOINT; `token` may write, `read_token` may only read.
 
     `repos` ("user/name" -> Repo) is what it holds, `requests` what it was asked: (method, path, token). The
-    account of both tokens is `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `stop`.
+    account of both tokens is `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `vanish_at`,
+    `stop`.
     """
 
     user = "reader"
@@ -155,12 +157,16 @@ class HubServer:
         self.faults.append(Fault(match, times, status=status))
 
     def cut_after(self, count: int, match: str = "", times: float = float("inf")) -> None:
-        """Cut the connection after `count` bytes of a body."""
+        """Cut the connection after `count` bytes of a body, sent or received; a HEAD at once."""
         self.faults.append(Fault(match, times, after=count))
 
     def hang_next(self, match: str = "", times: float = 1) -> None:
         """Never answer."""
         self.faults.append(Fault(match, times, hang=True))
+
+    def vanish_at(self, match: str) -> None:
+        """Leave the network when this is asked."""
+        self.faults.append(Fault(match, 1, gone=True))
 
     def asked(self, match: str) -> int:
         """Count the requests so far whose "METHOD /path" holds `match`."""
@@ -222,6 +228,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.fault.times -= 1
         try:
             self.body = self._read()
+            if self.fault and self.fault.gone:
+                hub.stop()
+                raise _Cut
             if self.fault and self.fault.hang:
                 hub.released.wait(600)
                 raise _Cut
@@ -264,6 +273,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Cut
 
     def _send(self, content: bytes, headers: dict[str, str], status: int = 200) -> None:
+        if self.command == "HEAD" and self.fault and self.fault.after is not None:
+            raise _Cut
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
