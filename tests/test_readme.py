@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from strm import cli
 
@@ -102,7 +103,24 @@ def test_modules_and_names_it_mentions_exist():
             assert hasattr(importlib.import_module(module), name), dotted
 
 
-def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_photo):
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+    """A Hub on this machine on which the weights that ship were pushed as your-username/asl-strm."""
+    from hub_server import HubServer
+
+    from strm import export, hub
+    from strm.bundle import WEIGHTS, load
+
+    with HubServer() as server:
+        server.user = "your-username"
+        server.take_over(monkeypatch, tmp_path / "home", server.token)
+        with monkeypatch.context() as patch:
+            patch.setattr(export, "export", lambda *_: None)  # no snippet fetches the graphs
+            hub.push(load(WEIGHTS), "your-username/asl-strm")
+        yield
+
+
+def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_photo, shared):
     monkeypatch.chdir(tmp_path)
     hand_photo("V", tmp_path / "my-hand.jpg")
     shutil.copy(ROOT / "data" / "studio" / "J.mp4", tmp_path / "my-word.mp4")
@@ -110,9 +128,11 @@ def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_ph
     from strm.notebook_camera import CameraWords
 
     snippets = blocks("python")
-    assert len(snippets) == 5
+    assert len(snippets) == 7
+    models = []
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), names)
+        models.append(names.get("model"))
     said = capsys.readouterr().out.splitlines()
     assert said[0].split()[0] == "V", "the photo's letter"
     assert said[1] == "V", "the stream's text"
@@ -120,6 +140,9 @@ def test_snippets_run_one_after_the_other(tmp_path, monkeypatch, capsys, hand_ph
     assert said[2:4] == [names["player"].words.static, CameraWords().off], "this is no notebook"
     assert said[4:] == ["Prediction: V"] * 15
     assert names["recognizer"].step(names["hand"], 0.0).top3[0][0] == "V", "by ONNX Runtime"
+    x = names["video_frames"][:1]
+    logits = [models[number](torch.tensor(x)) for number in (3, 5, 6)]
+    assert torch.equal(logits[0], logits[1]) and torch.equal(logits[0], logits[2]), "from the Hub, the same"
 
 
 if __name__ == "__main__":
