@@ -101,4 +101,4 @@ def show_named(ax, x: Sequence[float], shares: np.ndarray, chance: float, words:
     ax.set_xticks(range(len(x)), [f"{value:g}" for value in x])
     ax.set_ylim(0, 1.04)
     ax.grid(axis="y", alpha=0.3)
-    ax.legend(loc="lower right", fontsize=10)
+    ax.legend(loc="center right", fontsize=10)
