@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from strm.files import UserError
+from strm.foreign import read_bytes
 from strm.model import State
+
+LARGEST = 2**28  # bytes
+ELSEWHERE = b"\n\x08location"  # how a graph begins to say which file, of any folder, holds its numbers
 
 
 def need(*packages: str) -> None:
@@ -28,9 +32,9 @@ class OnnxModel:
         said = self.session.get_modelmeta().custom_metadata_map
         try:
             self.config, reset = json.loads(said["config"]), json.loads(said["reset"])
-        except (KeyError, ValueError):
+            self.reset = torch.tensor([reset["y"]]), torch.tensor([reset["z"]])
+        except (KeyError, ValueError, TypeError, RecursionError):
             raise UserError(f"{path} is no model of `strm export`: make it anew.") from None
-        self.reset = torch.tensor([reset["y"]]), torch.tensor([reset["z"]])
 
     def initial_state(self, batch: int) -> State:
         """Return the state before the first frame: (y, z), each [batch, latent_dim]."""
@@ -65,6 +69,9 @@ def session(path: str | Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        content = read_bytes(Path(path), LARGEST)
+        if ELSEWHERE in content:
+            raise ValueError("its numbers are in another file")
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # it raises many kinds for a broken file; none of them is the user's concern
         raise UserError(f"{path} is no ONNX graph ({type(error).__name__}): make it anew.") from None

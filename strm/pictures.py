@@ -21,6 +21,7 @@ from strm.foreign import read_bytes
 PHOTOS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp"}
 LARGEST_FILE = 2**28  # bytes of a photo
+SLOWEST = 0.1  # frames a second; fewer, and the video tells no rate
 LARGEST_FRAME = 8192 * 4608  # pixels of a video's: 8K
 FARTHEST_BYTE = 2**62  # no file goes so far
 LONGEST_GAP_MS = 600_000.0  # from frame to frame of a video; longer, and its times are broken
@@ -114,7 +115,7 @@ def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
         if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > LARGEST_FRAME:
             raise EOFError("has pictures of more than 8K")
         rate = video.get(cv2.CAP_PROP_FPS) if video.isOpened() else 0.0
-        step = 1000 / rate if 0 < rate < 1000 else 1000 / 30
+        step = 1000 / rate if SLOWEST <= rate < 1000 else 1000 / 30
         said = video.get(cv2.CAP_PROP_FRAME_COUNT) * step  # not positive where the file does not say
         n, t, start, tick, taken = -1, -step, 0.0, 0, -1
         before = None

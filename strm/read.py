@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from strm.bundle import WEIGHTS, Bundle
-from strm.files import UserError, replacing
+from strm.files import UserError, replacing, visible
 from strm.hub import fetch
 from strm.landmarks import Hand, HandDetector
 from strm.pictures import read_picture, write_words
@@ -26,7 +26,7 @@ def read_photo(path: str | Path) -> np.ndarray:
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder: name the photos in it, such as {path / '*.jpg'}.")
-    if not path.exists():
+    if not path.is_file():
         raise UserError(f"There is no {path}: look at its name and folder.")
     picture = read_picture(path)
     if picture is None:
@@ -85,13 +85,15 @@ def run(photos: list[str], model: str | None = None, out_dir: str | None = None)
                 save_png(drawing, draw(picture, hand, letter))
                 others = ", ".join(f"{name} {p:.0%}" for name, p in reading.top3[1:])
                 row = (photo, letter, f"{reading.confidence:.0%}", others, hand.handedness)
-                table.add_row(*map(escape, row))
+                table.add_row(*(escape(visible(text)) for text in row))
     finally:
         if table.rows:
             Console().print(table)
             print(f"Landmarks drawn in NAME.read.png, {f'in {out_dir}' if out_dir else 'beside each photo'}.")
     for photo in handless:
-        print(f"{photo}: no hand found. Try more light, a plain background and the whole hand in view.")
+        print(
+            f"{visible(photo)}: no hand found. Try more light, a plain background and the whole hand in view."
+        )
     return 1 if handless else 0
 
 
