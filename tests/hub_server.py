@@ -85,8 +85,8 @@ class Fault:
 class HubServer:
     """A Hub on localhost. `url` is for HF_ENDPOINT; `token` may write, `read_token` may only read.
 
-    `repos` ("user/name" -> Repo) is what it holds, `requests` what it was asked: (method, path, token). The
-    account of both tokens is `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `vanish_at`,
+    `repos` ("user/name" -> Repo) is what it holds, `requests` what it was asked: (method, path, token), and
+    `addresses` the same as they came, with all that follows a question mark. The account of both tokens is `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `vanish_at`,
     `stop`.
     """
 
@@ -97,6 +97,7 @@ class HubServer:
         self.repos: dict[str, Repo] = {}
         self.lfs: dict[str, bytes] = {}
         self.requests: list[tuple[str, str, str | None]] = []
+        self.addresses: list[str] = []
         self.faults: list[Fault] = []
         self.lock = threading.Lock()
         self.lines: set[socket.socket] = set()
@@ -223,6 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked = f"{self.command} {self.route}"
         with hub.lock:
             hub.requests.append((self.command, self.route, bearer))
+            hub.addresses.append(self.path)
             self.fault = next((f for f in hub.faults if f.match in asked and f.times > 0), None)
             if self.fault:
                 self.fault.times -= 1
@@ -251,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             with _quietly():
                 self.connection.shutdown(socket.SHUT_RDWR)
 
-    do_GET = do_HEAD = do_POST = do_PUT = _handle
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _handle
 
     def _read(self) -> bytes:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -397,6 +399,18 @@ class _Handler(BaseHTTPRequestHandler):
         repo.branches[branch] = self._at(repo, start).oid
         self._json({})
 
+    def refs(self, name: str):
+        repo = self._repo(name)
+        branches = [
+            {"name": branch, "ref": f"refs/heads/{branch}", "targetCommit": oid}
+            for branch, oid in repo.branches.items()
+        ]
+        self._json({"branches": branches, "converts": [], "tags": []})
+
+    def unbranch(self, name: str, branch: str):
+        self._writable(name).branches.pop(branch)
+        self._json({})
+
     def tag(self, name: str, revision: str):
         repo = self._writable(name)
         repo.branches[json.loads(self.body)["tag"]] = self._at(repo, revision).oid
@@ -500,6 +514,8 @@ ROUTES = (
     ("GET", f"/api/models/{_NAME}/revision/(.+)", _Handler.info),
     ("GET", f"/api/models/{_NAME}/tree/([^/]+)(/.*)?", _Handler.tree),
     ("POST", f"/api/models/{_NAME}/branch/(.+)", _Handler.branch),
+    ("DELETE", f"/api/models/{_NAME}/branch/(.+)", _Handler.unbranch),
+    ("GET", f"/api/models/{_NAME}/refs", _Handler.refs),
     ("POST", f"/api/models/{_NAME}/tag/(.+)", _Handler.tag),
     ("POST", f"/api/models/{_NAME}/preupload/(.+)", _Handler.preupload),
     ("POST", f"/api/models/{_NAME}/commit/(.+)", _Handler.commit),
