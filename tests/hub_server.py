@@ -86,8 +86,8 @@ class HubServer:
     """A Hub on localhost. `url` is for HF_ENDPOINT; `token` may write, `read_token` may only read.
 
     `repos` ("user/name" -> Repo) is what it holds, `requests` what it was asked: (method, path, token), and
-    `addresses` the same as they came, with all that follows a question mark. The account of both tokens is `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `vanish_at`,
-    `stop`.
+    `addresses` the same as they came, with all that follows a question mark. The account of both tokens is
+    `user`. Faults on demand: `fail_next`, `cut_after`, `hang_next`, `vanish_at`, `stop`.
     """
 
     user = "reader"
