@@ -18,12 +18,15 @@ def card(bundle: Bundle, repo_id: str, notes: str = "") -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     notes = _notes(notes)
-    config, metrics = bundle.config, bundle.config.get("metrics") or {}
+    config = bundle.config
+    metrics, provenance = (
+        config[key] if isinstance(config.get(key), dict) else {} for key in ("metrics", "provenance")
+    )
     name, size = repo_id.rpartition("/")[2], sum(p.numel() for p in bundle.model.parameters())
-    alphabet = config["alphabet"].get("name", "?")
+    alphabet = str(config["alphabet"].get("name", "?"))
     results = [
         EvalResult(
-            task_type="keypoint-classification",
+            task_type="other",
             dataset_type="hand-landmarks",
             dataset_name="people kept apart from the training",
             metric_type={"macro_f1": "f1"}.get(key, key),
@@ -53,7 +56,7 @@ def card(bundle: Bundle, repo_id: str, notes: str = "") -> str:
         T=config["T_deep"],
         fps=config["fps"],
         figures=_figures(metrics, repo_id, notes),
-        data_said=_data(config.get("provenance") or {}),
+        data_said=_data(provenance),
         source=SOURCE,
         notes=notes,
     )
@@ -82,7 +85,8 @@ rather less. `n` counts what was judged."""
 
 
 def _data(provenance: dict[str, Any]) -> str:
-    settings = provenance.get("settings") or {}
+    settings = provenance.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
     said = {
         "rows of landmarks": provenance.get("rows"),
         "people": provenance.get("people"),

@@ -44,6 +44,8 @@ def fetch(
     if isinstance(model, Path) or here or not _REPOSITORY.fullmatch(repo):
         return load(model)
     secret, revision = usable(token), revision or at or None
+    if ".." in (revision or ""):  # it becomes a file's name in the cache
+        raise UserError(f"{repo} has no revision {revision}: name a branch, a tag or a commit of it.")
     options = {**options, "token": secret}
     with plainly(repo, revision, secret):
         folder = _download(repo, revision, options)
@@ -105,7 +107,8 @@ def push(
     notes = None if isinstance(model, Bundle) else Path(model) / CARD_FILE
     with plainly(repo_id, revision, secret, writing=True):  # before what takes long
         validate_repo_id(repo_id)
-        HfApi().whoami(token=secret)
+        account = HfApi().whoami(token=secret)["name"]
+    repo_id = repo_id if "/" in repo_id else f"{account}/{repo_id}"
     with tempfile.TemporaryDirectory() as folder:
         write(bundle, folder, repo_id, notes)
         for name, text in (more or {}).items():
@@ -131,25 +134,31 @@ def send(
 def _commit(
     folder: Path, repo_id: str, private: bool, token: str | bool, revision: str | None, message: str
 ) -> str:
-    api = HfApi(token=token)
-    repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+    api, new = HfApi(token=token), None
+    repo_id = api.create_repo(repo_id, private=private or None, exist_ok=True).repo_id
     if private and not api.model_info(repo_id).private:
         raise UserError(
             f"{repo_id} is public already: make it private in its settings on the Hub, or take another name."
         )
-    if revision:
-        api.create_branch(repo_id, branch=revision, exist_ok=True)
     # create_commit, as upload_folder may make several of one folder; from memory, which sends by plain HTTP.
     files = [CommitOperationAdd(path.name, BytesIO(path.read_bytes())) for path in sorted(folder.iterdir())]
-    return api.create_commit(repo_id, files, commit_message=message, revision=revision).commit_url
+    if revision and all(branch.name != revision for branch in api.list_repo_refs(repo_id).branches):
+        api.create_branch(repo_id, branch=(new := revision))
+    try:
+        return api.create_commit(repo_id, files, commit_message=message, revision=revision).commit_url
+    except BaseException:
+        if new:  # else a branch of this name would hold the model of another
+            with suppress(Exception):
+                api.delete_branch(repo_id, branch=new)
+        raise
 
 
 def nameless(config: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration for everybody: with the number of those who signed instead of their names."""
-    provenance = dict(config.get("provenance", {}))
-    if isinstance(provenance.get("people"), list):
-        provenance["people"] = len(provenance["people"])
-    return config | {"provenance": provenance}
+    provenance = config.get("provenance")
+    if not isinstance(provenance, dict) or not isinstance(provenance.get("people"), list):
+        return config
+    return config | {"provenance": provenance | {"people": len(provenance["people"])}}
 
 
 def write(bundle: Bundle, folder: str | Path, repo_id: str = "user/name", notes: Path | None = None) -> None:

@@ -55,6 +55,7 @@ class Pretrained(PyTorchModelHubMixin):
         private: bool = False,
         token: str | None = None,
         branch: str | None = None,
+        model_card_kwargs: None = None,  # save_pretrained(push_to_hub=True) says so; our card fills itself in
     ) -> str:
         """Send the model to the Hub in one commit and return the commit's URL.
 

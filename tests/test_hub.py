@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -264,12 +265,8 @@ def test_a_card_without_figures_says_so_and_takes_over_what_the_folder_says(tmp_
 
 
 def test_a_file_more_goes_along(server, monkeypatch, folder):
-    def copied(bundle, to, *_):
-        for path in folder.iterdir():
-            (Path(to) / path.name).write_bytes(path.read_bytes())
-
-    monkeypatch.setattr(hub, "write", copied)
-    hub.push(made(), "reader/asl", more={"metrics.json": '{"history": []}\n'})
+    monkeypatch.setattr(hub, "write", lambda bundle, to, *_: shutil.copytree(folder, to, dirs_exist_ok=True))
+    hub.push(made(), "asl", more={"metrics.json": '{"history": []}\n'})
     assert server.repos["reader/asl"].files()["metrics.json"] == b'{"history": []}\n'
 
 
@@ -327,10 +324,7 @@ def test_the_model_s_module_stays_light(tmp_path):
 
 def test_revisions(shared, folder, tmp_path):
     first = shared.repos["reader/asl"].branches["main"]
-    newer, other = made(1), tmp_path / "other"
-    other.mkdir()
-    for name in FILES:
-        (other / name).write_bytes((folder / name).read_bytes())
+    newer, other = made(1), Path(shutil.copytree(folder, tmp_path / "other"))
     weights = safetensors.torch.save(tensors(newer))
     digest = hashlib.sha256(weights).hexdigest()
     (other / "model.safetensors").write_bytes(weights)
@@ -426,7 +420,8 @@ def test_an_untrained_model_is_no_question_for_the_hub(shared, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "command", ["export", "read a.jpg", "evaluate --csv a.csv", "bench", "push --repo_id a/b"]
+    "command",
+    ["export", "read a.jpg", "evaluate --csv a.csv", "bench", "push --repo_id a/b", "demo --source a.mp4"],
 )
 def test_every_command_takes_a_repository(shared, command, capsys):
     assert cli.main([*command.split(), "--model", "reader/none"]) == 2
@@ -464,6 +459,9 @@ def test_a_token_that_would_break_the_request_is_not_quoted(shared, token, monke
 def test_no_such_revision(shared):
     refused("no revision v9", revision="v9")
     refused("no revision " + "0" * 40, revision="0" * 40)
+    asked = len(shared.requests)
+    refused("no revision ../../../x", model="reader/asl@../../../x")
+    assert len(shared.requests) == asked
 
 
 @pytest.mark.parametrize("name", ["a/b--c", "a/b.", "a/" + "b" * 200])
@@ -724,6 +722,19 @@ def test_a_push_that_breaks_off_leaves_no_half_commit(server, folder, hurry, whe
         assert set(repo.files()) == FILES | {".gitattributes"} and len(repo.commits) == 2
 
 
+def test_a_failed_push_leaves_no_new_branch(shared, folder, tmp_path):
+    """It would hold what main holds, under a name that promises something else."""
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    (other / "README.md").write_text("---\nlicense: mit\n---\nAnother.\n")
+    shared.fail_next(500, "/commit/", times=9)
+    sending_fails(other, "(500)", revision="v2")
+    assert shared.repos["reader/asl"].branches.keys() == {"main"}
+    refused("no revision v2", revision="v2")
+    shared.repos["reader/asl"].commit("by hand", {"a": b""}, "v3")
+    sending_fails(other, "(500)", revision="v3")
+    assert shared.repos["reader/asl"].branches.keys() == {"main", "v3"}, "one that was there stays"
+
+
 def test_a_short_trouble_is_survived(server, folder, hurry):
     server.fail_next(503, "PUT /far", times=2)
     server.fail_next(500, "preupload", times=1)
@@ -754,9 +765,18 @@ def test_an_interrupted_push_leaves_no_half_commit(server, folder):
     assert not are_progress_bars_disabled(), "the library is as it was"
 
 
+def test_a_card_survives_a_configuration_full_of_nonsense():
+    from strm.card import card
+
+    bundle = made()
+    bundle.config |= {"metrics": ["a"], "provenance": 7, "alphabet": bundle.config["alphabet"] | {"name": 5}}
+    assert "kept nobody apart" in card(Bundle(bundle.model, hub.nameless(bundle.config)), "reader/asl")
+    bundle.config |= {"metrics": {"accuracy": "high"}, "provenance": {"settings": 3, "people": 2}}
+    assert "| people | 2 |" in card(Bundle(bundle.model, hub.nameless(bundle.config)), "reader/asl")
+
+
 def test_what_we_would_refuse_is_not_sent(server, folder, tmp_path):
-    for path in folder.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     (tmp_path / "config.json").write_bytes(changed(weights_sha256="0" * 64))
     sending_fails(tmp_path, "not the model that its configuration describes")
     assert not server.repos
