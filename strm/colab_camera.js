@@ -1,5 +1,5 @@
 // What a notebook in Colab does in the reader's browser: it asks for the camera, takes fifteen small pictures
-// a second, and hands them over when Python asks by `next`. What Python has read is drawn over the live picture.
+// a second, and hands them over when Python asks by `next`. The picture that was read last is shown, with its hand.
 window.strmCamera = (() => {
   const EVERY = 66, KEPT = 20, ALONE = 15000; // ms; pictures that may wait; ms without Python: the camera is freed
   const made = (name, parent, words) => {
@@ -7,8 +7,8 @@ window.strmCamera = (() => {
     if (words) element.textContent = words;
     return element;
   };
-  let words, chains, message, buttons, text, letters, video, over, stream, timer, asked;
-  let frames = [], pressed = new Set(), stopped = false;
+  let words, chains, message, buttons, text, letters, video, seen, stream, timer, asked;
+  let frames = [], sent = new Map(), pressed = new Set(), stopped = false;
 
   const open = (said, bones) => {
     [words, chains] = [said, bones];
@@ -25,15 +25,13 @@ window.strmCamera = (() => {
     text = made('div', panel);
     const row = made('div', panel);
     row.style.cssText = 'display:flex;flex-wrap:wrap;gap:1em';
-    const seen = made('div', row);
-    seen.style.cssText = 'position:relative;width:320px;max-width:100%;transform:scaleX(-1)'; // a mirror, for eyes only
+    seen = made('canvas', row);
+    seen.style.cssText = 'width:320px;max-width:100%;transform:scaleX(-1)'; // a mirror, for eyes only
+    seen.setAttribute('role', 'img');
     seen.hidden = true;
-    video = made('video', seen);
-    video.muted = video.playsInline = true;
-    video.setAttribute('aria-label', words.seen);
-    video.style.cssText = 'width:100%;display:block';
-    over = made('canvas', seen);
-    over.style.cssText = 'position:absolute;inset:0;width:100%;height:100%';
+    video = made('video', panel); // there, because some browsers play no others, and not to be seen
+    video.muted = video.playsInline = video.ariaHidden = true;
+    video.style.cssText = 'position:absolute;width:1px;height:1px;opacity:0;pointer-events:none';
     letters = made('div', row);
     grow();
   };
@@ -62,11 +60,13 @@ window.strmCamera = (() => {
     }
     message.textContent = words.sending;
     buttons.start.disabled = true;
-    video.parentElement.hidden = false;
     const small = document.createElement('canvas');
     asked = performance.now();
     timer = setInterval(() => {
-      if (performance.now() - asked > ALONE) return stop(words.stopped);
+      if (performance.now() - asked > ALONE) {
+        pressed.add('stop');
+        return stop(words.stopped);
+      }
       [small.width, small.height] = [480, Math.round(480 * video.videoHeight / video.videoWidth)];
       small.getContext('2d').drawImage(video, 0, 0, small.width, small.height);
       frames.push([performance.now(), small.toDataURL('image/jpeg', 0.8)]);
@@ -81,31 +81,40 @@ window.strmCamera = (() => {
     asked = performance.now();
     letters.innerHTML = told.letters;
     text.innerHTML = told.text;
-    draw(told.hand);
+    await draw(told);
     await until(() => frames.length || pressed.size, 2000);
     const answer = {frames, pressed: [...pressed]};
+    frames.forEach(([time, picture]) => sent.set(time, picture));
     frames = [];
     pressed.clear();
     return answer;
   };
 
-  const draw = (hand) => {
-    [over.width, over.height] = [video.videoWidth, video.videoHeight];
-    const pen = over.getContext('2d');
+  const draw = async ({time, hand, alt}) => {
+    if (!sent.has(time)) return;
+    const read = new Image();
+    read.src = sent.get(time);
+    sent.clear(); // all that was sent is read by now
+    await read.decode();
+    [seen.width, seen.height, seen.hidden] = [read.width, read.height, false];
+    seen.setAttribute('aria-label', alt);
+    const pen = seen.getContext('2d');
+    pen.drawImage(read, 0, 0);
     pen.strokeStyle = '#ffb000';
-    pen.lineWidth = over.width / 160;
+    pen.lineWidth = seen.width / 160;
     for (const chain of hand ? chains : []) {
       pen.beginPath();
-      for (const i of chain) pen.lineTo(hand[i][0] * over.width, hand[i][1] * over.height);
+      for (const i of chain) pen.lineTo(hand[i][0] * seen.width, hand[i][1] * seen.height);
       pen.stroke();
     }
+    grow();
   };
 
   const stop = (said) => {
     stopped = true;
     clearInterval(timer);
     stream?.getTracks().forEach((track) => track.stop());
-    video.parentElement.hidden = true;
+    seen.hidden = true;
     for (const button of Object.values(buttons)) button.disabled = true;
     message.textContent = said;
     grow();

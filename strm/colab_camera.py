@@ -70,7 +70,7 @@ def _begin(words: "CameraWords", limit_s: float) -> None:
 
 def _loop(recognizer: Recognizer, detector: HandDetector, words: "CameraWords", limit_s: float) -> str:
     """Read until there is an end, and return what is to be said of it."""
-    told: dict[str, Any] = {"letters": "", "text": moment.line(recognizer.text, words), "hand": None}
+    told: dict[str, Any] = {"letters": "", "text": moment.line(recognizer.text, words)}
     end = time.monotonic() + limit_s
     while time.monotonic() < end:
         answer = _browser("next", told) or {}
@@ -79,14 +79,14 @@ def _loop(recognizer: Recognizer, detector: HandDetector, words: "CameraWords", 
         if "reset" in answer.get("pressed", []):
             recognizer.reset()
             recognizer.clear()
-        hand = None
         for t_ms, address in answer.get("frames", []):
             picture = opened(address)
             if picture is None:
                 continue
             hand = detector.detect(picture, t_ms)
             reading = recognizer.step(hand, t_ms)
-            told = {"letters": moment.letters(reading, hand, words), "hand": _points(hand)}
+            told = {"time": t_ms, "letters": moment.letters(reading, hand, words), "hand": _points(hand)}
+            told["alt"] = words.seen.format(letter=moment.named(reading, hand, words))
         told["text"] = moment.line(recognizer.text, words)
     return words.late
 
