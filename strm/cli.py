@@ -118,7 +118,9 @@ def _add_bench(add: Add) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a rough look in half a minute, nothing compiled"
     )
-    parser.add_argument("--demo", action="store_true", help="the stages of `strm demo` instead")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--demo", action="store_true", help="the stages of `strm demo` instead")
+    other.add_argument("--scale", action="store_true", help="what large sets of hands would cost instead")
 
 
 def _bench(args: argparse.Namespace) -> None:
@@ -126,6 +128,11 @@ def _bench(args: argparse.Namespace) -> None:
         from strm import bench_demo, bundle
 
         bench_demo.run(args.model or bundle.WEIGHTS, args.json, args.out)
+        return
+    if args.scale:
+        from strm import bench_scale
+
+        bench_scale.run(args.json, args.out)
         return
     from strm.bench import run
 

@@ -12,8 +12,8 @@ from typing import Any
 from strm import __version__
 from strm.files import UserError
 
-ANSWER_S = 10.0  # seconds in which a scheduler must answer, and have a worker
-RETURN_S = 60.0  # seconds that we wait for a worker when the last one is lost
+ANSWER_S = 10.0  # seconds in which a scheduler must answer
+WORKER_S = 60.0  # seconds that we wait for a worker, at the start and when the last one is lost
 LOOK_S = 0.1
 KEPT = "run this again: what is done is kept"
 
@@ -47,15 +47,18 @@ def on_cluster(address: str, work: Callable, pieces: list[tuple], shared: Iterab
     do = partial(_piece, __version__, [os.path.abspath(place) for place in shared], work)
     with client:
         try:
-            client.wait_for_workers(1, timeout=ANSWER_S)
-            done, seen = as_completed(client.map(do, pieces, pure=False), client.loop), time.monotonic()
+            client.wait_for_workers(1, timeout=WORKER_S)
+            asked, seen = client.map(do, pieces, pure=False), time.monotonic()
+            done = as_completed(asked, client.loop, with_results=True)  # to fetch one may take another worker
             while not done.is_empty():
                 if done.has_ready():
-                    yield next(done).result()
+                    if isinstance(result := next(done)[1], CancelledError):
+                        raise result
+                    yield result
                     continue
                 if client.scheduler_info().get("workers"):
                     seen = time.monotonic()
-                elif time.monotonic() - seen > RETURN_S:
+                elif time.monotonic() - seen > WORKER_S:
                     raise Late
                 time.sleep(LOOK_S)
         except Late as error:
