@@ -23,7 +23,6 @@ VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wm
 LARGEST_FILE = 2**28  # bytes of a photo
 SLOWEST = 0.1  # frames a second; fewer, and the video tells no rate
 LARGEST_FRAME = 8192 * 4608  # pixels of a video's: 8K
-FARTHEST_BYTE = 2**62  # no file goes so far
 LONGEST_GAP_MS = 600_000.0  # from frame to frame of a video; longer, and its times are broken
 LIGHT, DARK = (255, 255, 255), (20, 20, 20)
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # a damaged video is told of here, in words
@@ -151,6 +150,7 @@ def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
 
 def _movie_ms(path: Path) -> float:
     """How long an MP4 or QuickTime file says that it plays; infinity for others, or if it does not say."""
+    whole = os.path.getsize(path)
     with open(path, "rb") as file:
         while len(head := file.read(8)) == 8:
             size, name = int.from_bytes(head[:4], "big"), head[4:]
@@ -166,7 +166,7 @@ def _movie_ms(path: Path) -> float:
             read = 8
             if size == 1:  # a box of more than 4 GB
                 size, read = int.from_bytes(file.read(8), "big"), 16
-            if size < read or size > FARTHEST_BYTE:
+            if size < read or size > whole:
                 break
             file.seek(size - read, os.SEEK_CUR)
     return math.inf

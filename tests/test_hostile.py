@@ -138,12 +138,12 @@ def long_clip(path: Path, last: float) -> Path:
     return path
 
 
-def avi(path: Path, width: int, height: int) -> Path:
-    """A film of one small picture whose headers claim another size."""
+def avi(path: Path, width: int, height: int, frames: int = 3) -> Path:
+    """A film of small pictures whose headers claim another size."""
     import cv2
 
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 15, (64, 48))
-    for _ in range(3):
+    for _ in range(frames):
         writer.write(np.zeros((48, 64, 3), np.uint8))
     writer.release()
     content = path.read_bytes()
@@ -627,6 +627,15 @@ def mp4(path: Path, frames: int = 4) -> bytes:
     return path.read_bytes()
 
 
+def test_a_film_that_shows_a_picture_for_years_is_read_at_a_usual_rate(tmp_path):
+    """The fuzzer found that each fifteenth of a second of these years was looked at."""
+    content = avi(tmp_path / "A.avi", 64, 48, 1).read_bytes()
+    at = content.index(b"strh") + 28  # a picture lasts scale / rate seconds
+    (tmp_path / "A.avi").write_bytes(content[:at] + struct.pack("<II", 2**31 - 1, 1) + content[at + 8 :])
+    times = [t for _, t, _ in pictures.sample(tmp_path / "A.avi", 15)]
+    assert times and max(times) < 1000
+
+
 def test_a_film_whose_times_jump_is_left_out(monkeypatch, tmp_path):
     """Without a limit, each fifteenth of a second of the years between two frames would be looked at."""
     import cv2
@@ -651,10 +660,11 @@ def test_a_film_whose_times_jump_is_left_out(monkeypatch, tmp_path):
         b"ffconcat version 1.0\nfile '/etc/passwd'\n",
         box(b"ftyp", b"isom") + box(b"moov", b"", 2**64 - 1),
         box(b"ftyp", b"isom") + box(b"free", b"", 2**63) + bytes(99),
+        box(b"ftyp", b"isom") + box(b"free", b"", 2**62) + box(b"free", b"", 2**62) + bytes(99),
         box(b"moov", b"") * 1000,
         bytes(10_000),
     ],
-    ids=["empty", "playlist", "list of files", "endless box", "far box", "boxes", "zeros"],
+    ids=["empty", "playlist", "list of files", "endless box", "far box", "far boxes", "boxes", "zeros"],
 )
 def test_what_is_no_film_is_told_of_in_words(tmp_path, content):
     (tmp_path / "A.mp4").write_bytes(content)

@@ -31,7 +31,7 @@ from strm.suggest import suggestions
 # In CI the same examples every time; elsewhere others in every run, and the line that repeats a failure.
 usual = settings(
     deadline=None,
-    max_examples=30,
+    max_examples=int(os.environ.get("STRM_EXAMPLES", "30")),  # `pytest -m long` asks for many more
     print_blob=True,
     derandomize=bool(os.environ.get("STRM_CI")),
     suppress_health_check=[
