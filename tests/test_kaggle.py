@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import create_autospec
 
 import nbformat
 import papermill
@@ -19,7 +20,7 @@ from github_server import GitHubServer
 from hub_server import HubServer
 from made_up import photos
 
-from strm import book, bundle, cli, kaggle
+from strm import book, bundle, cli, kaggle, train
 from strm.card import SOURCE
 from strm.files import UserError
 from strm.github import GitHub
@@ -154,6 +155,22 @@ def test_secrets_that_cannot_be_right_are_one_sentence_before_any_work(
 
 
 # A training, and where it goes
+
+
+def test_it_takes_the_flags_of_strm_train(monkeypatch):
+    calls = {}
+    for module in (train, kaggle):
+        spy = create_autospec(module.run, return_value=0)
+        monkeypatch.setattr(module, "run", spy)
+        calls[module] = spy
+    flags = ["--csv", "a.csv", "--epochs", "3", "--lr", "0.01", "--sequence_mode", "--fps", "25"]
+    flags += ["--val_signers", "ann", "bob", "--out_dir", "o"]
+    rest = ["--precision", "bfloat16", "--seq_len", "9", "--batch_size", "8", "--device", "cpu"]
+    assert cli.main(["train", *flags, *rest]) == cli.main(["kaggle", *flags, *rest, "--hf_private"]) == 0
+    assert calls[kaggle].call_args.args == (*calls[train].call_args.args, True)
+    cli.main(["kaggle", "--csv", "a.csv"])
+    _, settings, *_, private = calls[kaggle].call_args.args
+    assert settings.device == "auto" and not private, "a GPU where there is one"
 
 
 def test_without_a_hub_it_trains_and_says_what_it_left_where(table, tmp_path, monkeypatch, capsys):
@@ -356,6 +373,8 @@ def test_their_first_cell_is_the_chapters_and_they_know_every_secret(path):
     setup = cells(path)["setup"]
     assert cells(ROOT / "book" / "04_bptt.ipynb")["setup"] in setup, "one way to fetch the code"
     assert not re.search(r"\b(torch|numpy)\b", setup), "leave theirs alone"
+    pinned = (ROOT / "requirements.txt").read_text("utf-8").split()
+    assert {"onnx==1.22.0", "mediapipe==0.10.14"} <= set(re.findall(r"[\w-]+==[\d.]+", setup)) <= set(pinned)
     text = "\n".join(cells(path, "markdown").values())
     assert all(f"`{name}`" in text for name in kaggle.SECRETS)
     assert not any(name in code for name in kaggle.SECRETS for code in cells(path).values())
