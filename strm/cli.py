@@ -5,6 +5,7 @@ until a command runs, so that `strm --help` answers at once.
 """
 
 import argparse
+import io
 import os
 import shutil
 import sys
@@ -175,6 +176,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 1 done in part, 2 a mistake in what was asked."""
     args = build_parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may hold what this terminal has no sign for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = args.run(args) or 0
         sys.stdout.flush()
