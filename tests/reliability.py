@@ -9,11 +9,11 @@ PATH = Path(__file__).parents[1] / "data" / "results" / "reliability.json"
 
 
 def record(name: str, **figures: object) -> None:
-    """Write what one test saw under its name, in place of what it saw before; the other names stay.
+    """Write what a test saw under its name, in place of what it saw before; all other figures stay.
 
     figures: numbers, texts, and lists and dictionaries of them. A test calls this last, when all has held.
     """
     kept = json.loads(PATH.read_text("utf-8")) if PATH.exists() else {"made by": "pytest -m long"}
-    kept[name] = figures
+    kept[name] = kept.get(name, {}) | figures
     with replacing(PATH) as part:
         part.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", "utf-8")

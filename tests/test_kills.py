@@ -163,13 +163,13 @@ def test_killed_and_run_again_it_ends_as_if_nothing_had_been(make, nursery, tmp_
         in_a_write += kill(nursery, job, folder, size=size)
         assert finished(nursery, job, folder) == whole, f"after {size} bytes"
     assert in_a_write
-    record(
-        f"killed: {make.__name__}",
-        at_random_moments=at_random,
-        before_a_change_of_a_file=before_a_change,
-        in_the_middle_of_a_write=in_a_write,
-        ended_differently=0,
-    )
+    figures = {
+        "at_random_moments": at_random,
+        "before_a_change_of_a_file": before_a_change,
+        "in_the_middle_of_a_write": in_a_write,
+        "ended_differently": 0,
+    }
+    record("killed", **{make.__name__: figures})
 
 
 @forks
@@ -224,7 +224,8 @@ def test_several_processes_end_with_the_one_that_is_killed(tmp_path):
         process.wait()
     subprocess.run([*command, str(folder)], check=True, capture_output=True)
     assert held(folder) == held(tmp_path / "whole") and kills >= 2
-    record("killed: several processes", at_random_moments=kills, outlived=0, ended_differently=0)
+    figures = {"at_random_moments": kills, "outlived": 0, "ended_differently": 0}
+    record("killed", two_processes=figures)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the process to kill is found by what it is a child of")
