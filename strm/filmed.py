@@ -12,7 +12,8 @@ import pandas as pd
 
 from strm.data import COORDINATES, read_table
 from strm.files import UserError
-from strm.landmarks import POINTS, Hand, HandDetector
+from strm.foreign import open_table
+from strm.landmarks import FARTHEST, POINTS, Hand, HandDetector
 from strm.pictures import VIDEOS, sample
 
 FPS = 30.0  # more frames than this are left out
@@ -73,11 +74,19 @@ def _seen(path: Path) -> Film:
 
 
 def _drawn(path: Path, table: Path) -> Film:
-    rows = pd.read_csv(table)
     columns = [f"t{name}" for name in COORDINATES]
-    missing = {"frame", "t_ms", "letter", "inside", "handedness", *columns} - set(rows.columns)
-    if missing:
-        raise UserError(f"{table} is no table of the studio's: it lacks {min(missing)}. Move it elsewhere.")
+    numbers, strange = ["frame", "t_ms", "inside", *columns], f"{table} is no table of the studio's"
+    try:
+        with open_table(table) as file:
+            rows = pd.read_csv(file, index_col=False)
+        missing = {"letter", "handedness", *numbers} - set(rows.columns)
+        if missing:
+            raise UserError(f"{strange}: it lacks {min(missing)}; move it elsewhere.")
+        rows[numbers] = rows[numbers].apply(pd.to_numeric)
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise UserError(f"{strange} ({type(error).__name__}): move it elsewhere.") from None
+    if rows["frame"].duplicated().any() or not (rows[numbers].abs() <= FARTHEST).all(axis=None):
+        raise UserError(f"{strange}: a frame comes twice, or a number is missing; move it elsewhere.")
     rows = rows.set_index("frame")
     pictures, hands, kept = [], [], []
     for n, _, picture in sample(path, 1000.0):  # every frame

@@ -29,6 +29,7 @@ from strm.bundle import (
 )
 from strm.data import COORDINATES, read_table
 from strm.files import UserError
+from strm.filmed import open_film
 from strm.model import TRM
 
 GROWTH = 300  # megabytes: what a reader may take for a file that it refuses
@@ -671,6 +672,27 @@ def test_what_is_no_film_is_told_of_in_words(tmp_path, content):
     with pytest.raises(EOFError):
         list(pictures.sample(tmp_path / "A.mp4", 15))
     assert pictures._movie_ms(tmp_path / "A.mp4") >= 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"words", b"\xff\xfe", b"frame\n" + b"1," * 50_000, b"nan", b"frame twice", b"far", b"no number"],
+    ids=["empty", "words", "noise", "long", "nan", "twice", "far", "text"],
+)
+def test_a_table_beside_a_film_that_is_not_its_own_is_refused(tmp_path, content):
+    names = ["frame", "t_ms", "letter", "inside", "handedness", *(f"t{name}" for name in COORDINATES)]
+    rows = [[number, 0.0, "A", 1, "Right", *[0.5] * 63] for number in (0, 1)]
+    honest = "".join(line(*row) for row in (names, *rows)).encode()
+    mp4(tmp_path / "A.mp4")
+    (tmp_path / "A.csv").write_bytes(honest)
+    assert len(open_film(tmp_path / "A.mp4").hands) == 2
+    wrong = {b"nan": b"nan", b"far": b"1e300", b"no number": b"near"}
+    if content in wrong:
+        content = honest.replace(b"0.5", wrong[content], 1)
+    elif content == b"frame twice":
+        content = honest.replace(b"\n1,", b"\n0,")
+    (tmp_path / "A.csv").write_bytes(content)
+    assert "A.csv is no table" in refused(open_film, tmp_path / "A.mp4")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows allows no such names")
