@@ -128,7 +128,7 @@ def test_on_a_full_or_locked_disk_the_old_files_stay_whole(make, nursery, disk, 
         if ended["code"] == 0:  # it was room enough
             break
         failed += 1
-        why = "was not written to its end" if make is filmed else "No space left on device"
+        why = "to its end: make room" if make is filmed else "No space left on device"
         assert ended["code"] == 2 and refused(ended["said"], why), (left, ended["said"])
         now = held(folder)
         assert {name: now.get(name) for name in old} == old, f"with {left} bytes left"

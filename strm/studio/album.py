@@ -179,13 +179,11 @@ def save_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
         running = temporary.with_name(f"{temporary.name}.mp4")  # OpenCV goes by the suffix
         video = cv2.VideoWriter(str(running), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
         try:
-            if not video.isOpened():
-                raise UserError(f"Cannot write {path}: choose another folder.")
             for frame in frames:
                 video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
             video.release()
-            if _count(running) != len(frames):  # OpenCV tells nobody of a disk that is full
-                raise UserError(f"Cannot use {path}: the video was not written to its end. Make room there.")
+            if _count(running) != len(frames):  # OpenCV tells nobody of a disk that is full, or not there
+                raise UserError(f"Cannot write {path} to its end: make room there, or choose another folder.")
             os.replace(running, temporary)
         finally:
             video.release()
