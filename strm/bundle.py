@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from strm.alphabet import ASL
 from strm.checkpoint import packed
 from strm.files import UserError, replacing
-from strm.foreign import check_archive
+from strm.foreign import check_archive, read_bytes
 from strm.landmarks import FEATURES, FPS, PALM_MS, WRIST_MS
 from strm.model import TRM
 
@@ -24,6 +24,7 @@ WEIGHTS_FILE, CONFIG_FILE, SCALER_FILE = "trm_best.pt", "trm_config.json", "trm_
 HUB_WEIGHTS_FILE, HUB_CONFIG_FILE = "model.safetensors", "config.json"  # what the Hugging Face Hub calls them
 SHAPE = ("input_dim", "num_classes", "latent_dim", "hidden_dim", "n_latent", "T_deep")
 LARGEST = 1024  # no honest size of this model is larger: a hostile config must not fill the memory
+LARGEST_CONFIG = 4 << 20  # bytes; as Python's lists, they take twenty times as much
 MOST_STEPS = 1024  # updates of z in a frame: more would stand still
 LONGEST_NAME = 64  # characters of a class
 LARGEST_FILE = 64 << 20  # bytes; the weights of a model of these sizes have at most 52 MB
@@ -149,7 +150,7 @@ def load(folder: str | Path) -> Bundle:
 
 def _config(path: Path) -> dict[str, Any]:
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_bytes(path, LARGEST_CONFIG))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not a readable JSON file ({type(error).__name__}): copy it again."

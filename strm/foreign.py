@@ -14,7 +14,7 @@ from pathlib import Path
 
 LONGEST_LINE = 2**15  # bytes; an honest table's have 800
 SWOLLEN, TIMES = 2**26, 20  # a packed table may grow to so many bytes, or to so many times its size
-LARGEST_PROGRAM = 2**22  # bytes of an archive's pickle: it names tensors, and holds none
+LARGEST_PROGRAM = 2**20  # bytes of an archive's pickle: it names tensors, and holds none
 ARCHIVE, ITS_END, PICKLE = b"PK\x03\x04", b"PK\x05\x06", "data.pkl"
 PLAIN = {"collections OrderedDict", "torch._utils _rebuild_tensor_v2"} | {
     f"torch {kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Bool")

@@ -170,6 +170,7 @@ def swelling(folder: Path) -> dict[str, tuple[str, Path, str]]:
     (folder / "small.png").write_bytes(png(8, 8))
     (folder / "claims.png").write_bytes(png(30_000, 30_000))
     hollow(model(folder / "large config") / CONFIG_FILE, 1 << 30, b" ")
+    (model(folder / "many lists") / CONFIG_FILE).write_bytes(b"[" + b"[]," * (15 << 20) + b"[]]")
     hollow(model(folder / "large weights") / WEIGHTS_FILE, 1 << 30)
     return {
         "packed weights": ("bundle", model(folder / "zip", zeros(200)), plain),
@@ -182,6 +183,7 @@ def swelling(folder: Path) -> dict[str, tuple[str, Path, str]]:
         "a greedy pickle of the old kind": ("bundle", model(folder / "old", old), plain),
         "large weights": ("bundle", folder / "large weights", WEIGHTS_FILE),
         "a large configuration": ("bundle", folder / "large config", CONFIG_FILE),
+        "a configuration of many lists": ("bundle", folder / "many lists", CONFIG_FILE),
         "a greedy checkpoint": ("checkpoint", folder / "checkpoint.pt", ""),
         "a greedy checkpoint of the old kind": ("checkpoint", folder / "old.pt", ""),
         "a packed table": ("table", table_of(folder / "a.csv.gz", 150_000), "unpacks to more than"),
@@ -205,6 +207,7 @@ NAMES = [
     "a greedy pickle of the old kind",
     "large weights",
     "a large configuration",
+    "a configuration of many lists",
     "a greedy checkpoint",
     "a greedy checkpoint of the old kind",
     "a packed table",
