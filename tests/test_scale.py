@@ -272,7 +272,7 @@ def same_training(one: Path, other: Path) -> float:
 
 def test_two_processes_learn_what_one_does(table, tmp_path, monkeypatch):
     """With the same global batch: the rows of a step are shared out, and the gradients added."""
-    train = [*TRAIN, "--csv", table, "--epochs", "2"]
+    train = [*TRAIN, "--csv", table, "--epochs", "1"]
     both = [[*train, "--out_dir", "photos"], [*train, "--out_dir", "streams", "--sequence_mode"]]
     script, alone, shared = tmp_path / "both.py", tmp_path / "alone", tmp_path / "shared"
     script.write_text(f"from strm import cli\nfor argv in {both}:\n    assert cli.main(argv) == 0\n", "utf-8")
