@@ -396,3 +396,11 @@ def test_an_exercise_is_called_what_its_text_calls_it():
 def test_labels_do_not_hide_what_a_button_says():
     (summary,) = mended('<summary aria-label="Toggle hidden content"><p>Show code</p></summary>')
     assert summary == "<summary><p>Show code</p></summary>"
+
+
+def test_a_line_neither_ends_in_a_bracket_nor_begins_with_a_comma():
+    x = r'<span class="math notranslate nohighlight">\(x\)</span>'
+    held = f'<span class="unbroken">{x},</span>'
+    once = mended(f"<p>with {x}, and ({x}). But {x} alone</p>")
+    assert once == [f'<p>with {held} and <span class="unbroken">({x}).</span> But {x} alone</p>']
+    assert mended(*once) == once, "a page that was not built anew is mended again"

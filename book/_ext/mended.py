@@ -3,12 +3,15 @@
 - Buttons whose label hides their text from a screen reader: the text alone says more.
 - Lists of references with roles that no longer exist, or that need other children.
 - Thebe, which nobody asked for: its settings stand twice in each page, which stops the page's scripts.
+- A formula keeps the bracket before it and the comma after it on its own line.
 - Exercises get the number that their text begins with, "2.1", instead of a count through the whole book.
 """
 
 import re
 from pathlib import Path
 
+# Not one that was mended when the page was built before.
+FORMULA = r'(?<!unbroken">)(?<!unbroken">\()<span class="math notranslate nohighlight">[^<]*</span>'
 MENDED = (
     (r'(<summary) aria-label="Toggle hidden content"', r"\1"),
     (r'(class="btn search-button-field [^>]*?) title="Search" aria-label="Search"', r"\1"),
@@ -17,6 +20,7 @@ MENDED = (
     (r' role="doc-(?:biblioentry|endnote)"', ""),
     (r'<script type="text/x-thebe-config">.*?</script>\s*(?:<script>kernelName = [^<]*</script>)?', ""),
     (r'<section id="(?:exercise|solution)-content">', "<section>"),  # once a page would be fine
+    (rf"((?<!unbroken\">)\({FORMULA}[.,;:?!)]*|{FORMULA}[.,;:?!)]+)", r'<span class="unbroken">\1</span>'),
 )
 EXERCISE = re.compile(
     r'(<div class="exercise admonition" id="([^"]+)">\s*<p class="admonition-title">'
