@@ -93,7 +93,7 @@ class Player:
         return moment.line(self.reading(i).text, self.words)
 
     def widget(self) -> Any:
-        """Return the player as an ipywidgets box: play, reset, a slider that arrow keys move, the view.
+        """Return the player as an ipywidgets box: play, reset, a slider, a number for arrow keys, the view.
 
         Reset goes back to the first frame, where the state is new and the text empty.
         """
@@ -111,11 +111,15 @@ class Player:
         count = Count(min=0, max=last, interval=max(pause, 66), layout=hidden)
         play = ipywidgets.ToggleButton(description=self.words.play, icon="play", layout=narrow)
         reset = ipywidgets.Button(description=self.words.reset, layout=narrow)
-        slider = ipywidgets.IntSlider(
+        slider = ipywidgets.IntSlider(min=0, max=last, readout=False, layout=ipywidgets.Layout(width="14em"))
+        # Arrow keys always reach a number; those of a slider JupyterLab may take for its own shortcuts.
+        number = ipywidgets.BoundedIntText(
             min=0,
             max=last,
+            continuous_update=True,
             description=self.words.frame,
-            layout=ipywidgets.Layout(width="24em", max_width="95%"),
+            layout=ipywidgets.Layout(width="10em"),
+            style={"description_width": "initial"},
         )
         view, text = ipywidgets.HTML(self.view(0)), ipywidgets.HTML(self.text(0))
         playing = "playing" if count.has_trait("playing") else "_playing"  # its name before ipywidgets 8
@@ -133,11 +137,12 @@ class Player:
         slider.observe(turn, "value")
         reset.on_click(begin_anew)
         row = ipywidgets.Layout(flex_flow="row wrap")
-        controls = ipywidgets.HBox([play, reset, slider, count], layout=row)
+        controls = ipywidgets.HBox([play, reset, slider, number, count], layout=row)
         box = ipywidgets.VBox([controls, text, view], layout=ipywidgets.Layout(max_width="44em"))
         # In the browser, so that playing does not wait for the kernel; the box keeps them alive.
         box.links = [
             ipywidgets.jslink((count, "value"), (slider, "value")),
+            ipywidgets.jslink((slider, "value"), (number, "value")),
             ipywidgets.jslink((play, "value"), (count, playing)),
         ]
         return box

@@ -391,7 +391,7 @@ def test_the_browsers_part_in_a_browser(bundle, colab, page, monkeypatch):
             return answer
 
     colab(Page())
-    watch(bundle, 0)
+    watch(bundle, 0, limit_s=600.0)  # a busy computer reads few frames
     assert "to Colab's machine" in seen[0]
     assert seen[1] == "live" and page.evaluate("track.readyState") == "ended"
     assert len(seen) == 3, "the letter was written, gone after the reset, and written again"

@@ -80,9 +80,9 @@ def test_the_ribbon_is_as_wide_as_what_was_read_lasted(player):
 def test_moving_the_slider_shows_another_moment(player):
     box = player.widget()
     controls, text, view = box.children
-    _, _, slider, count = controls.children
-    assert (slider.min, slider.max) == (count.min, count.max) == (0, len(player) - 1)
-    assert slider.readout, "a number can be typed"
+    _, _, slider, number, count = controls.children
+    for one in (slider, number, count):
+        assert (one.min, one.max) == (0, len(player) - 1)
     before = view.value
     slider.value = len(player) - 1
     assert view.value == player.view(len(player) - 1) != before
@@ -93,9 +93,10 @@ def test_moving_the_slider_shows_another_moment(player):
 
 def test_playing_moves_the_slider_in_the_browser(player):
     box = player.widget()
-    play, _, slider, count = box.children[0].children
+    play, _, slider, number, count = box.children[0].children
     assert [(link.source, link.target) for link in box.links] == [
         ((count, "value"), (slider, "value")),
+        ((slider, "value"), (number, "value")),
         ((play, "value"), (count, "playing")),
     ]
     assert play.description == "Play", "its buttons have names, for who hears them"
@@ -105,7 +106,7 @@ def test_playing_moves_the_slider_in_the_browser(player):
 def test_reset_tells_the_browser_even_what_it_seems_to_know(player, monkeypatch):
     """The browser may have counted on since we heard of it; and what it told us last is not echoed."""
     box, told = player.widget(), []
-    _, reset, _, count = box.children[0].children
+    _, reset, _, _, count = box.children[0].children
     assert count.trait_metadata("value", "echo_update") is False
     monkeypatch.setattr(type(count), "send_state", lambda self, key=None: told.append((self, key)))
     reset.click()
