@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import psutil
@@ -21,6 +22,7 @@ import pytest
 from killing import Nursery
 from made_up import clip, photos, still_path, stroke
 from reliability import record
+from test_book_build import add_chapter, mini_book
 from test_extract import film, save
 
 from strm import bundle, studio
@@ -246,3 +248,56 @@ def test_a_worker_that_the_system_kills_is_told_and_nothing_is_lost(tmp_path):
     assert done
     ended = subprocess.run([*command, str(folder)], capture_output=True, text=True)
     assert ended.returncode == 0 and not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+CHAPTER = """import time
+for number in range(20):
+    print(number)
+    time.sleep(0.1)"""
+BOOK = """import sys
+from functools import partial
+from pathlib import Path
+from strm import book, cli
+book.run = partial(book.run, root=Path(sys.argv[1]))
+sys.exit(cli.main(["book", "--out_dir", sys.argv[2]]))"""
+
+
+def shown(out: Path) -> dict[str, object]:
+    """What a built book's chapters print, and which pages there are."""
+    chapters = {}
+    for path in sorted((out / "executed").rglob("*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        chapters[path.name] = [cell.outputs[0].text for cell in cells if cell.cell_type == "code"]
+    return chapters | {"pages": sorted(path.name for path in (out / "_build" / "html").rglob("*.html"))}
+
+
+@pytest.mark.long
+def test_a_book_build_that_is_killed_leaves_no_kernel_and_no_half_chapter(tmp_path):
+    root, rng = mini_book(tmp_path / "root", CHAPTER), np.random.default_rng(10)
+    add_chapter(root, CHAPTER.replace("20", "10"))
+    (tmp_path / "runtime").mkdir()
+    environment = os.environ | {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
+    command = [sys.executable, "-c", BOOK, str(root)]
+    where, kills = {"cwd": Path(__file__).parents[1], "env": environment}, 0
+
+    def build(out: Path) -> float:
+        began = time.monotonic()
+        done = subprocess.run([*command, str(out)], capture_output=True, text=True, **where)
+        assert done.returncode == 0, done.stderr
+        return time.monotonic() - began
+
+    took = build(tmp_path / "whole")
+    for _ in range(4):
+        process = subprocess.Popen([*command, str(tmp_path / "out")], stdout=subprocess.DEVNULL, **where)
+        time.sleep(rng.uniform(0.1, 0.9) * took)
+        others = family(process) if process.poll() is None else []
+        kills += process.poll() is None
+        process.kill()
+        process.wait()
+        if sys.platform != "win32":
+            assert gone(others), "Papermill, its kernel and Jupyter Book end too"
+    build(tmp_path / "out")
+    assert shown(tmp_path / "out") == shown(tmp_path / "whole") and kills
+    assert len(shown(tmp_path / "out")) == 3
+    assert not list((tmp_path / "out" / "executed").rglob(".*")), "no half chapter stays"
+    record("killed", book={"at_random_moments": kills, "outlived": 0, "ended_differently": 0})
