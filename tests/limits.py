@@ -13,7 +13,7 @@ from pathlib import Path
 ROOM = 6 << 30  # bytes of addresses: the machine that runs the tests lives on, whatever happens
 
 
-def watched(jobs: list[tuple[str, Path]], timeout: float = 120) -> list[dict]:
+def watched(jobs: list[tuple[str, Path]], timeout: float = 600) -> list[dict]:
     """Read each file with its reader; return what was `said`, the `kind` of error, `mb` grown, `s` taken."""
     text = json.dumps([[reader, str(path)] for reader, path in jobs])
     done = subprocess.run(
