@@ -12,6 +12,7 @@ from strm.demo import Demo
 from strm.evaluate import one_thread
 from strm.hub import fetch
 from strm.landmarks import HandDetector
+from strm.onnx_model import swift
 from strm.stream import Recognizer
 from strm.studio.ship import FOLDER
 
@@ -23,7 +24,7 @@ def measure(model: str | Path) -> dict[str, Any]:
     """Return the median milliseconds of each stage, and which share of a frame is not the detector's."""
     frames, times = Frames(str(FILM), loops=LOOPS), []
     with one_thread(), HandDetector(video=True) as detector:
-        demo = Demo(Recognizer(fetch(model)), detector)
+        demo = Demo(Recognizer(swift(fetch(model), model)), detector)
         while not frames.ended:
             if (got := frames.read()) is None:
                 continue

@@ -17,6 +17,7 @@ from strm.demo_screen import paint
 from strm.files import UserError
 from strm.hub import fetch
 from strm.landmarks import Hand, HandDetector
+from strm.onnx_model import swift
 from strm.recorder import Recorder
 from strm.stream import Reading, Recognizer
 from strm.suggest import suggestions
@@ -42,6 +43,7 @@ class Demo:
     hand: Hand | None = None
     reading: Reading | None = None
     offered: list[str] = field(default_factory=list)
+    canvas: np.ndarray | None = None  # what `show` paints on every time: new memory would cost more
     shown: int = 0  # frames
     pace: str = ""  # the times in words, told anew every RECENT frames: numbers that flicker can't be read
     times: dict[str, deque[float]] = field(
@@ -63,7 +65,7 @@ class Demo:
         return self.reading
 
     def show(self, picture: np.ndarray) -> np.ndarray:
-        """Return the picture for the window, with all that there is to say."""
+        """Return the picture for the window, with all that there is to say; it holds until the next one."""
         began = time.perf_counter()
         if self.shown % RECENT == 0:
             self.pace = "  ".join(f"{stage} {ms:.0f} ms" for stage, ms in self.milliseconds().items())
@@ -142,9 +144,8 @@ def run(
     """
     if label is not None and (record is None or label not in (*ASL.letters, ASL.nothing)):
         raise UserError("--label takes a letter of the alphabet or 'nothing', and needs --record FILE.")
-    recogniser = Recognizer(
-        fetch(model or WEIGHTS), stateful=stateful, confidence=confidence, smoothing=smoothing
-    )
+    bundle = swift(fetch(model or WEIGHTS), model or WEIGHTS)
+    recogniser = Recognizer(bundle, stateful=stateful, confidence=confidence, smoothing=smoothing)
     recorder = Recorder(record, signer) if record else None
     if not headless:
         check_display()

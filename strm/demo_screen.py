@@ -20,9 +20,14 @@ LOWEST = 720
 
 
 def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
-    """Return a copy of a picture [H, W, 3] BGR with everything drawn over it, at least LOWEST pixels high."""
-    # One pass over the pixels makes the copy: the words are then written on it unmirrored, to be read.
-    picture = cv2.flip(picture, 1) if demo.mirror else picture.copy()
+    """Paint a picture [H, W, 3] BGR on `demo.canvas`, and everything over it; at least LOWEST pixels high."""
+    if demo.canvas is None or demo.canvas.shape != picture.shape:
+        demo.canvas = np.empty_like(picture)
+    if demo.mirror:  # in one pass over the pixels; the words are then written unmirrored, to be read
+        picture = cv2.flip(picture, 1, demo.canvas)
+    else:
+        np.copyto(demo.canvas, picture)
+        picture = demo.canvas
     if picture.shape[0] < LOWEST:  # words in a small picture cannot be read
         grow = LOWEST / picture.shape[0]
         picture = cv2.resize(picture, None, fx=grow, fy=grow, interpolation=cv2.INTER_LINEAR)

@@ -30,9 +30,9 @@ from strm.files import replacing
 from strm.hub import fetch
 from strm.landmarks import KNUCKLES, PALM_MS, POINTS, WRIST, WRIST_MS
 from strm.model import TRM
-from strm.onnx_model import OnnxModel, need
+from strm.onnx_model import MODEL_FILE, OnnxModel, need
 
-POINTS_FILE, MODEL_FILE, INT8_FILE = "points.onnx", "model.onnx", "model.int8.onnx"
+POINTS_FILE, INT8_FILE = "points.onnx", "model.int8.onnx"
 OPSET = 20  # the first that has GELU as one operator
 
 

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from strm.bundle import Bundle
 from strm.files import UserError
 from strm.foreign import read_bytes
 from strm.model import State
 
+MODEL_FILE = "model.onnx"
 LARGEST = 2**28  # bytes
 ELSEWHERE = b"\n\x08location"  # how a graph begins to say which file, of any folder, holds its numbers
 
@@ -33,6 +35,8 @@ class OnnxModel:
         try:
             self.config, reset = json.loads(said["config"]), json.loads(said["reset"])
             self.reset = torch.tensor([reset["y"]]), torch.tensor([reset["z"]])
+            if not isinstance(self.config, dict):
+                raise TypeError
         except (KeyError, ValueError, TypeError, RecursionError):
             raise UserError(f"{path} is no model of `strm export`: make it anew.") from None
 
@@ -57,6 +61,21 @@ class OnnxModel:
             state = torch.where(live, new[0], state[0]), torch.where(live, new[1], state[1])
             every.append(logits)
         return torch.stack(every, 1), state
+
+
+def swift(bundle: Bundle, folder: str | Path) -> Bundle:
+    """Return the same model run by ONNX Runtime, which is several times as fast, where that can be had.
+
+    `folder` must hold the model.onnx of these very weights (its configuration tells), and onnxruntime must be
+    installed; else the bundle comes back as it is.
+    """
+    path = Path(folder) / MODEL_FILE
+    if find_spec("onnxruntime") is None or not path.is_file():
+        return bundle
+    model = OnnxModel(path)
+    if model.config.get("weights_sha256") != bundle.config.get("weights_sha256"):
+        return bundle  # it was exported before the last training
+    return Bundle(model, bundle.config)  # type: ignore[arg-type]
 
 
 def session(path: str | Path) -> Any:

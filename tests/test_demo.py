@@ -65,7 +65,7 @@ def test_the_mirror_is_for_eyes_only(session):
             "the detector sees the camera's picture"
         )
     session.skeleton = False
-    plain, mirrored = (paint(frame, session) for session.mirror in (False, True))
+    plain, mirrored = (paint(frame, session).copy() for session.mirror in (False, True))
     middle = slice(340, 420)  # no words there
     assert (plain[middle] == frame[middle]).all() and (mirrored[middle] == frame[middle, ::-1]).all()
 
@@ -75,7 +75,7 @@ def test_the_skeleton_can_be_left_out(session):
     session.mirror = False
     session.see(frame, 0.0)
     x, y = np.rint(session.hand.points[0, :2] * [960, 720]).astype(int)
-    shown = session.show(frame)
+    shown = session.show(frame).copy()
     assert press(session, "s") and not session.skeleton
     assert (shown[y, x] != frame[y, x]).any() and (session.show(frame)[y, x] == frame[y, x]).all()
 

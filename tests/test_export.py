@@ -8,12 +8,12 @@ import torch
 
 from strm import cli, export, onnx_model
 from strm.alphabet import ASL
-from strm.bundle import Bundle, describe
+from strm.bundle import WEIGHTS, Bundle, describe, load
 from strm.export import INT8_FILE, MODEL_FILE, POINTS_FILE
 from strm.files import UserError
 from strm.landmarks import Hand, motion_features
 from strm.model import TRM
-from strm.onnx_model import OnnxModel, session
+from strm.onnx_model import OnnxModel, session, swift
 from strm.stream import Recognizer
 
 LETTERS = [*ASL.still, *ASL.moving, ASL.nothing]
@@ -117,6 +117,22 @@ def test_the_recogniser_runs_it(bundle, folder, stream):
         ours, theirs = (recognizer.step(hand, i * 33.0) for recognizer in read)
         assert theirs.confidence == pytest.approx(ours.confidence, abs=1e-5)
         assert [name for name, _ in theirs.top3] == [name for name, _ in ours.top3]
+
+
+def test_the_swift_model_is_taken_where_it_is_the_same(tmp_path, monkeypatch):
+    """ONNX Runtime reads instead of PyTorch only if it is there, and the graph is of these very weights."""
+    trained = made()
+    trained.save(tmp_path)
+    assert swift(trained, tmp_path) is trained, "there is no graph yet"
+    export.export(trained, tmp_path)
+    quick = swift(trained, tmp_path)
+    assert isinstance(quick.model, OnnxModel) and quick.config is trained.config
+    with torch.no_grad():
+        trained.model.answer.bias += 1
+    trained.save(tmp_path)
+    assert swift(trained, tmp_path) is trained, "the graph is of the weights before"
+    monkeypatch.setattr(onnx_model, "find_spec", lambda name: None)
+    assert swift(load(WEIGHTS), WEIGHTS).model.__class__ is TRM
 
 
 def test_eight_bits_read_almost_the_same(bundle, folder, monkeypatch):
