@@ -25,16 +25,14 @@ class UserError(Exception):
 
 
 def visible(text: str) -> str:
-    """Return a text for the terminal: what would move its cursor, or is no text at all, is written as \\x1b."""
+    """Return a text for the terminal: what would move its cursor, or is no text, is written as \\x1b."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def trouble(path: str | Path, error: OSError) -> UserError:
     """Return what to tell the user of a file or folder with which the system would not do as asked."""
     why, full = error.strerror or type(error).__name__, error.errno in FULL
-    if isinstance(error, shutil.Error) and isinstance(
-        error.args[0], list
-    ):  # a folder was copied: of each file
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of each file of a folder
         path, why = error.args[0][0][1:]
         full = any(os.strerror(number) in why for number in FULL)
     advice = " Make room there." if full else " Choose another folder."
