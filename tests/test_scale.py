@@ -340,6 +340,15 @@ def test_the_published_costs_follow_from_the_published_rates():
         assert published["two_processes"][kind]["largest_difference"] < 1e-6, "rounding, no more"
 
 
+def test_the_command_writes_what_it_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        bench_scale, "measure", lambda: {"rates": {"a": {"s": 1}}, "sums": {}, "two_processes": {}}
+    )
+    assert cli.main(["bench", "--scale", "--out", str(tmp_path / "s.json")]) == 0
+    assert json.loads((tmp_path / "s.json").read_text("utf-8"))["rates"] == {"a": {"s": 1}}
+    assert capsys.readouterr().out == 'a: {"s": 1}\n'
+
+
 @pytest.mark.long
 def test_the_rates_are_measured(capsys):
     assert cli.main(["bench", "--scale", "--json"]) == 0
