@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from made_up import photos, read
 
 from strm import taught
 from strm.bundle import Bundle
@@ -18,7 +19,6 @@ from strm.model import TRM
 from strm.rivals import GRU
 from strm.train import fit
 from strm.trainer import Settings
-from tests.made_up import read, photos
 
 RESULTS = Path(__file__).parents[1] / "data" / "results"
 QUICK = Settings(epochs=3, batch_size=32, lr=2e-3, n_latent=1, T_deep=2, dropout=0.0, per_letter=20, ema=0.0)
