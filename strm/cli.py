@@ -56,6 +56,7 @@ def _add_compare(add: Add) -> None:
             "strangers",
             "qualities",
             "search",
+            "taught",
             "signs",
             "studio",
             "movement",
