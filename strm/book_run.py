@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from strm.files import UserError, replacing, sweep
 
 TOGETHER = 2  # a chapter may take 2 GB
+ROOM = 1 << 20  # bytes; a disk that has less is full
 PAPERMILL = """import sys
 from strm.processes import follow
 follow(int(sys.argv.pop(1)))
@@ -190,4 +192,6 @@ def _what_stopped(chapter: Chapter) -> str:
             last = log.read_text("utf-8", "replace").strip().splitlines()
             where, why = (f"after cell {ran[-1].id!r}" if ran else where), last[-1] if last else why
     said.unlink(missing_ok=True)
+    if shutil.disk_usage(log.parent).free < ROOM:  # then no log can tell
+        why = "No space left on device (make room there)"
     return f"Chapter {chapter.page} stops {where} with {why}; the whole story is in {log}."
