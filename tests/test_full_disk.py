@@ -102,7 +102,6 @@ MAKES = [
     filmed,
     grid,
     read,
-    timed,
 ]
 
 
