@@ -96,7 +96,7 @@ def show_named(ax, x: Sequence[float], shares: np.ndarray, chance: float, words:
     for place, row in enumerate(shares):
         aside = place + rng.uniform(-0.16, 0.16, len(row))
         ax.scatter(aside, row, s=14, color=COLOURS[0], alpha=0.45, linewidths=0)
-    ax.plot(range(len(x)), shares.mean(1), color=INK, marker="D", markersize=6, label=words[0])
+    ax.plot(range(len(x)), shares.mean(1), color=INK, marker="d", markersize=8, label=words[0])
     ax.axhline(chance, color=MAGENTA, linestyle="--", label=words[1])
     ax.set_xticks(range(len(x)), [f"{value:g}" for value in x])
     ax.set_ylim(0, 1.04)
