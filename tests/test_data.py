@@ -193,7 +193,7 @@ def test_a_missing_file_a_folder_and_no_file_at_all_are_errors(tmp_path):
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_the_command_line_says_so_in_one_line(table, tmp_path, capsys, command, monkeypatch):
-    monkeypatch.setattr("strm.evaluate.load", lambda folder: None)
+    monkeypatch.setattr("strm.evaluate.fetch", lambda model: None)
     path = tmp_path / "a.csv"
     table.rename(columns={"x3": "X3"}).to_csv(path, index=False)
     assert cli.main([command, "--csv", str(path)]) == 2

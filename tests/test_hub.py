@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import traceback
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -535,20 +535,22 @@ def test_a_hub_that_vanishes_midway(shared, hurry):
     assert "nobody answers" in said or "was lost" in said, said
 
 
-@pytest.fixture
-def full_disk():
-    """A function after which no file can grow beyond so many bytes."""
+@contextmanager
+def full_disk(room: int):
+    """A while in which no file grows beyond `room` bytes; no longer, as pytest writes its report to one."""
     resource = pytest.importorskip("resource", reason="Windows limits no file's size")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda room: resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_while_fetching(shared, tmp_path, full_disk):
-    full_disk(100_000)
-    refused("Make room there", str(tmp_path / "home"))
+def test_a_full_disk_while_fetching(shared, tmp_path):
+    with full_disk(100_000):
+        refused("Make room there", str(tmp_path / "home"))
     assert not [*tmp_path.rglob("*.safetensors")]
-    full_disk(2**40)
     assert same(hub.fetch("reader/asl").model, made().model)
 
 
@@ -783,7 +785,7 @@ def test_what_we_would_refuse_is_not_sent(server, folder, tmp_path):
 
 
 @pytest.mark.parametrize("room", [1000, 20_000, 343_000], ids=["config", "weights", "graphs"])
-def test_a_full_disk_while_pushing(server, tmp_path, full_disk, room, monkeypatch):
+def test_a_full_disk_while_pushing(server, tmp_path, room, monkeypatch):
     from strm import export
 
     def graphs(bundle, to):  # as large as the true ones, which take long to make
@@ -792,8 +794,7 @@ def test_a_full_disk_while_pushing(server, tmp_path, full_disk, room, monkeypatc
 
     monkeypatch.setattr(export, "export", graphs)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    full_disk(room)
-    with pytest.raises(UserError) as told:
+    with full_disk(room), pytest.raises(UserError) as told:
         hub.push(made(), "reader/asl")
     sentence(str(told.value), "Make room there")
     assert not server.repos and not [*tmp_path.iterdir()]
