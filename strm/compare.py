@@ -30,12 +30,13 @@ from strm.search import search_table
 from strm.signs import signs_table
 from strm.sim_to_real import studio_table
 from strm.strangers import strangers_table
-from strm.taught import shipped, taught_table
+from strm.taught import taught_table
 from strm.train import fit
 from strm.trials import (
     AUTHORS,
     NETS,
     PHOTOS,
+    STREAMS,
     everyone,
     photo_table,
     real_data,
@@ -101,10 +102,10 @@ def photos_table(seeds: int, workers: int) -> dict[str, Any]:
 
 
 def ship(folder: Path) -> None:
-    """Train the weights that ship into `folder`: as in taught.json, but on everyone, the teachers too."""
+    """Train the weights that ship, by the recipe that strangers judged but on everyone, into `folder`."""
     table = with_drawn(everyone())
     unfinished = Path("outputs") / "shipped.pt"
-    shipped(table, resume=unfinished).save(folder)
+    fit(table, STREAMS, resume=unfinished).save(folder)
     unfinished.unlink(missing_ok=True)
 
 

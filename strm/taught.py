@@ -3,7 +3,7 @@
 Three S-TRMs, three GRUs and three convolutions, those of `strm.strangers`, look at each frame of each lesson,
 and what they think together is most of what the pupil is asked for (Hinton, Vinyals and Dean, "Distilling the
 Knowledge in a Neural Network", 2015, arXiv:1503.02531). Teachers know nobody who judges the pupil.
-Writes data/results/taught.json; the weights that ship are such a pupil.
+Writes data/results/taught.json.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from strm.qualities import calibration, sureness, tones
 from strm.strangers import FOLDS, contestant, judged, summary, without
 from strm.train import fit
 from strm.trainer import Settings, Trainer
-from strm.trials import NETS, STREAMS, everyone, learned, run_all
+from strm.trials import NETS, STREAMS, everyone, run_all
 
 TEACHERS, TEACHER_SEEDS = ("strm", "gru", "conv"), 3
 PUPILS = ("strm", "gru")
@@ -106,12 +106,3 @@ def taught_table(seeds: int, workers: int) -> dict[str, Any]:
         out["nets"][net] = {"parameters": runs[0][0]["parameters"]} | summary(people)
     ours = [[done["strm", fold, seed] for fold in FOLDS] for seed in range(seeds)]
     return out | sureness(ours)
-
-
-def shipped(table: pd.DataFrame, **options: Any) -> Bundle:
-    """Train the pupil that ships on everyone in the table, and its teachers before it."""
-
-    def teacher(net: str, seed: int) -> Bundle:
-        return learned(lambda: table, replace(STREAMS, seed=seed), NETS[net], net, "everyone")
-
-    return pupil(table, teachers_of(teacher), **options)

@@ -1,7 +1,5 @@
 """One pupil of nine teachers: what they say together, and that the pupil listens."""
 
-import json
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -98,31 +96,3 @@ def test_the_teachers_of_a_fold_have_not_met_who_judges_it(monkeypatch):
     ((table, seed, teachers),) = learned_from
     assert table == f"all but {fold}" and len(teachers.nets) == len(asked)
     assert seed not in {seed for _, _, _, seed in asked}, "the pupil draws its own lessons"
-
-
-def test_the_weights_that_ship_are_a_pupil_of_nine(monkeypatch):
-    trained = []
-
-    def learned(train, settings, net, *what):
-        trained.append((train(), settings, what))
-        return Bundle(GRU(num_classes=3).eval(), {"class_names": ["A", "B", "L"]})
-
-    def fit_(table, settings, net=None, trainer=None, **options):
-        return table, settings, net, trainer, options
-
-    monkeypatch.setattr(taught, "learned", learned)
-    monkeypatch.setattr(taught, "fit", fit_)
-    table, settings, net, trainer, options = taught.shipped("everyone", resume="here")
-    assert len(trained) == 9 and {train for train, _, _ in trained} == {"everyone"} == {table}
-    assert settings == replace(taught.STREAMS, seed=taught.TEACHER_SEEDS) and net is None
-    assert trainer.func is taught.Pupil and options == {"resume": "here"}
-
-
-def test_the_table_holds_what_the_card_says():
-    """The pupil reads strangers at least as well as a net of the same kind without teachers."""
-    nets = json.loads((RESULTS / "taught.json").read_text("utf-8"))["nets"]
-    alone = json.loads((RESULTS / "strangers.json").read_text("utf-8"))["nets"]
-    assert nets["strm"]["parameters"] == alone["strm"]["parameters"], "nothing is added to the net itself"
-    for measure in ("photos", "clips", "pairs_balanced", "moving"):
-        ours, plain = (table["strm"][measure]["mean"] for table in (nets, alone))
-        assert ours["mean"] >= plain["mean"] - (plain["sd"] or 0), measure
