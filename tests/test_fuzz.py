@@ -58,4 +58,4 @@ def test_every_hostile_file_is_refused():
     said = run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "test_hostile.py"))
     tried = int(re.findall(r"(\d+) passed", said)[-1])
     assert tried > 50 and "skipped" not in said
-    record("hostile files", tried=tried, refused=tried)
+    record("hostile_files", tried=tried, refused=tried)
