@@ -83,8 +83,11 @@ def test_every_command_is_listed(capsys):
 
 
 def test_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)]+)\)", README.read_text("utf-8")):
-        assert link.startswith("https://") or (ROOT / link).exists(), link
+    text = README.read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+    for link in re.findall(r"\]\(([^)]+)\)", text):
+        assert link.startswith("https://") or link in anchors or (ROOT / link).exists(), link
 
 
 def test_files_and_folders_it_names_exist():

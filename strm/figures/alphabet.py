@@ -44,11 +44,11 @@ def inside(drawn: Portrait) -> bool:
     return bool(all((points > MARGIN).all() and (points < 1 - MARGIN).all() for points in shown))
 
 
-def show_alphabet(portraits: Sequence[Portrait], letters: Sequence[str], columns: int = 5):
+def show_alphabet(portraits: Sequence[Portrait], letters: Sequence[str], columns: int = 4):
     """Show portraits under their letters, and the paths of those that move; return the figure."""
     figure = show_hands([drawn.render.image for drawn in portraits], titles=letters, columns=columns)
     for ax, drawn, letter in zip(figure.axes, portraits, letters, strict=False):
-        ax.title.set_fontsize(20)  # a phone shows a fifth of it
+        ax.title.set_fontsize(20)  # a phone shows it at a third of its size
         if drawn.path is None:
             continue
         path, colour = drawn.path * len(drawn.render.image), letter_colour(letter)
@@ -65,7 +65,7 @@ def main() -> None:
     style()
     figure = show_alphabet([framed(letter, i) for i, letter in enumerate(ASL.letters)], ASL.letters)
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=150)
+    figure.savefig(buffer, dpi=180)
     plt.close(figure)
     Image.open(buffer).convert("RGB").save(PICTURE, quality=85, optimize=True)
 
