@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import joblib
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from strm import compare, signs, sim_to_real, strangers, trials
+from strm.curriculum import Curriculum
 from strm.data import COORDINATES, people
 from strm.files import UserError
 from strm.rivals import MLP
@@ -123,6 +125,19 @@ def test_signs_are_judged_by_clips_that_taught_nothing(stand_in):
     assert set(judges["label"]) == {"HELLO"} and "HELLO" in set(train["label"])
     assert set(judges["clip"]).isdisjoint(train["clip"]) and set(people(out)) == {"yash", "davidlee"}
     assert {"yash", "davidlee"}.isdisjoint(people(train)) and "J" in set(train["label"])
+
+
+def test_a_sign_of_one_person_is_shown_as_often_as_a_letter(stand_in):
+    """It drowned among the letters, which many show: YES, shown by one, was read as a fist."""
+    train, _, _ = signs.tables(3)
+    shown = {}
+    for lessons in (Curriculum, signs.Signed):
+        made = lessons(train, 16, 30)
+        x, y, _ = made.epoch(np.random.default_rng(0))
+        shown[lessons] = Counter(np.array(made.classes)[y[:, -1]])
+        assert len(x) == len(y) and np.isfinite(x).all()
+    more = shown[signs.Signed] - shown[Curriculum]
+    assert more == {"HELLO": signs.MORE}, "signs, nothing else"
 
 
 def test_a_kept_training_is_the_training(tmp_path, monkeypatch, trainings):
