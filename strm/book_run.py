@@ -15,7 +15,7 @@ import nbformat
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from strm.files import UserError, replacing, sweep
+from strm.files import UserError, replacing, sweep, temporary
 
 TOGETHER = 2  # a chapter may take 2 GB
 ROOM = 1 << 20  # bytes; a disk that has less is full
@@ -128,7 +128,7 @@ def _together() -> int:
 
 def _running(chapter: Chapter) -> Path:
     # Papermill goes by the suffix.
-    return chapter.executed.with_name(f".{chapter.name}.{os.getpid()}.ipynb")
+    return temporary(chapter.executed.with_name(chapter.name), ".ipynb")
 
 
 def _start(chapter: Chapter) -> subprocess.Popen:

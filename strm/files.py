@@ -4,14 +4,20 @@ import contextlib
 import errno
 import glob
 import os
+import platform
+import re
 import shutil
 import sys
+import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 FULL = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
 # The disk is full, locked, not ours or broken, or the name is none: no mistake in a program.
 ILL = FULL | {errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ENAMETOOLONG, errno.ELOOP}
+WRITER = re.compile("([0-9a-f]{8})-([0-9]+)")  # the machine and the process, in a temporary file's name
+FORGOTTEN_S = 24 * 3600.0  # seconds after which nobody still writes what another machine began
 
 
 class UserError(Exception):
@@ -49,29 +55,48 @@ def replacing(path: str | Path) -> Iterator[Path]:
     `path` is then as it was. What a killed process left beside it is swept away.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path)
-        yield temporary
-        os.replace(temporary, path)
+        yield part
+        os.replace(part, path)
     except OSError as error:
-        places = {str(place) for place in (temporary, path, *path.parents)}
+        places = {str(place) for place in (part, path, *path.parents)}
         if str(error.filename) in places or (error.filename is None and error.errno in ILL):
             raise trouble(path, error) from error
         raise  # the block did something else
     finally:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
+
+
+def temporary(path: Path, suffix: str = ".part") -> Path:
+    """Name a temporary file beside `path` by who writes it: .NAME.MACHINE-PROCESS.part."""
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}{suffix}")
 
 
 def sweep(path: Path, suffix: str = ".part") -> None:
-    """Remove the temporary files that killed processes left beside `path`: .NAME.PROCESS.part, or so."""
+    """Remove the temporary files that killed processes left beside `path`.
+
+    Another machine's, in a shared folder, stay for a day: nobody can tell here whether its process lives.
+    """
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{suffix}*"):
-        process = left.name[len(path.name) + 2 :].split(".")[0]
-        if process.isdigit() and not _lives(int(process)):
-            with contextlib.suppress(OSError):  # on Windows, a file that somebody still writes stays
+        writer = WRITER.fullmatch(left.name[len(path.name) + 2 :].split(".")[0])
+        with contextlib.suppress(OSError):  # on Windows, a file that somebody still writes stays
+            if writer and _abandoned(left, writer[1], int(writer[2])):
                 left.unlink()
+
+
+def _abandoned(left: Path, machine: str, process: int) -> bool:
+    if machine == _machine():
+        return not _lives(process)
+    return time.time() - left.stat().st_mtime > FORGOTTEN_S
+
+
+def _machine() -> str:
+    """Name this machine in eight characters; a container is one of its own."""
+    return f"{zlib.crc32(platform.node().encode(errors='replace')):08x}"
 
 
 def _lives(process: int) -> bool:

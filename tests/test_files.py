@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from strm import cli
-from strm.files import UserError, replacing
+from strm import cli, files
+from strm.files import UserError, replacing, temporary
 
 
 def fails(number: int, path: str | None = None):
@@ -57,24 +58,49 @@ def test_a_folder_in_the_place_of_the_file_is_one_sentence(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_what_a_killed_process_left_is_swept_away_and_nothing_else(tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    path, alive = tmp_path / "a[1].csv", os.getppid()
-    stays = [
-        f".a[1].csv.{alive}.part",
-        f".b.csv.{dead.pid}.part",
-        f".a1.csv.{dead.pid}.part",
-        ".a[1].csv.work",
-    ]
-    goes = [f".a[1].csv.{dead.pid}.part", f".a[1].csv.{dead.pid}.part.mp4"]
-    if sys.platform == "win32":  # what nobody holds open has nobody
-        stays.pop(0)
-    for name in (*stays, *goes):
+def left_by(process: int, path: Path, suffix: str = ".part") -> Path:
+    """What this process of this machine would have left beside `path`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: process)
+        left = temporary(path, suffix)
+    left.write_text("half")
+    return left
+
+
+@pytest.fixture(scope="module")
+def dead() -> int:
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_killed_process_left_is_swept_away_and_nothing_else(tmp_path, dead):
+    path = tmp_path / "a[1].csv"
+    goes = {left_by(dead, path), left_by(dead, path, ".part.mp4")}
+    stays = {left_by(dead, tmp_path / name) for name in ("b.csv", "a1.csv", "a[1].csv.gz")}
+    if sys.platform != "win32":  # there, what nobody holds open has nobody
+        stays.add(left_by(os.getppid(), path))
+    for name in (".a[1].csv.work", ".a[1].csv.\u00b2.part", f".a[1].csv.ann-{dead}.part"):  # none of ours
         (tmp_path / name).write_text("")
+        stays.add(tmp_path / name)
     with replacing(path) as part:
         part.write_text("new")
-    assert {p.name for p in tmp_path.iterdir()} == {path.name, *stays}
+    assert {*tmp_path.iterdir()} == {path, *stays} and not goes & stays
+
+
+def test_what_another_machine_writes_into_a_shared_folder_stays_for_a_day(tmp_path, dead, monkeypatch):
+    """Whether its process lives cannot be asked from here: their numbers are not ours."""
+    path = tmp_path / "table.csv"
+    with monkeypatch.context() as there:
+        there.setattr(files.platform, "node", lambda: "another machine")
+        written, forgotten = left_by(dead, path), left_by(dead + 1, path)
+    yesterday = time.time() - 25 * 3600
+    os.utime(forgotten, (yesterday, yesterday))
+    with replacing(path) as part:
+        assert part != written
+        part.write_text("new")
+    assert {*tmp_path.iterdir()} == {path, written}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, the disk that is always full")
