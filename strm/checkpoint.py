@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch import Tensor
 
 from strm.files import replacing
 from strm.foreign import check_archive, read_bytes
@@ -51,3 +52,16 @@ def load(path: Path | None, mark: str) -> dict[str, Any] | None:
         return None
     fits = isinstance(saved, dict) and saved.get("mark") == mark and isinstance(saved.get("state"), dict)
     return saved["state"] if fits else None
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two states hold the same things, whatever their values: names, lengths, shapes and types."""
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.shape == other.shape and one.dtype == other.dtype
+    if type(one) is not type(other) and not (isinstance(one, dict) and isinstance(other, dict)):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return True

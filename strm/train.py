@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,13 @@ def fit(
     mark = checkpoint.fingerprint(settings, train, val)
     history: list[dict[str, float]] = []
     best: dict[str, Any] = {"f1": -1.0, "epoch": 0, "weights": None}
-    if saved := course.team.agreed(checkpoint.load(resume, mark)):
-        course.go_on(saved["trainer"])
-        history, best = saved["history"], saved["best"]
+    saved = course.team.agreed(checkpoint.load(resume, mark))
+    if saved and _fits(saved, course.average, settings.epochs, val is not None):
+        with suppress(ValueError):  # of another version of this code
+            course.go_on(saved["trainer"])
+            history, best = saved["history"], saved["best"]
+    if resume is not None and resume.is_file() and not history and leads():
+        print(f"{resume} is of another training, or damaged: this one begins anew.", file=sys.stderr)
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     bar = Progress(*columns, TextColumn("loss {task.fields[loss]:.3f}"), TimeRemainingColumn())
     with one_thread(), bar if progress and leads() else nullcontext():
@@ -85,6 +89,16 @@ def fit(
     return bundle
 
 
+def _fits(saved: dict[str, Any], weights: dict[str, Any], epochs: int, judged: bool) -> bool:
+    """Whether a checkpoint tells of epochs as `fit` does; of the trainer's state, the trainer judges."""
+    if saved.keys() != {"trainer", "history", "best"} or not isinstance(saved["history"], list):
+        return False
+    done = len(saved["history"])
+    epoch = {"epoch": 1, "loss": 0.0} | ({"val_macro_f1": 0.0} if judged else {})
+    best = {"f1": 0.0, "epoch": 1, "weights": weights if judged else None}
+    return 0 < done <= epochs and checkpoint.alike([[epoch] * done, best], [saved["history"], saved["best"]])
+
+
 def run(
     csv: list[str],
     settings: Settings,
@@ -101,7 +115,7 @@ def run(
     train, val = read_table(csv, fps), None
     if val_signers:
         train, val = split_by_signer(train, val_signers)
-    if settings.sequence_mode and not is_moving(train).any():
+    if settings.sequence_mode and not is_moving(train).any() and leads():
         print("No clips, only photos: training on held streams and drawn strokes of them.", file=sys.stderr)
     out_dir, unfinished = Path(out_dir), Path(out_dir) / CHECKPOINT
     bundle = fit(train, settings, val, resume=unfinished)

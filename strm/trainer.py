@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from strm.alphabet import ASL
 from strm.augment import splice, vary
 from strm.bundle import Bundle, describe
+from strm.checkpoint import alike
 from strm.curriculum import Curriculum
 from strm.evaluate import model_input
 from strm.files import UserError
@@ -214,7 +215,14 @@ class Trainer:
         return parts | {"average": self.average}
 
     def go_on(self, state: dict[str, Any]) -> None:
-        """Take up the state of an interrupted training."""
+        """Take up the state of an interrupted training. Raises ValueError, and takes up nothing, of another."""
+        own, moments = self.state(), {}
+        for number, weight in enumerate(self.model.parameters()):  # what AdamW has after its first step
+            moments[number] = {"step": torch.zeros(()), "exp_avg": weight.data, "exp_avg_sq": weight.data}
+        with suppress(KeyError, TypeError):  # then it is not like ours
+            own["optimiser"]["state"] = {n: moments[n] for n in state["optimiser"]["state"]}
+        if not alike(own, state):
+            raise ValueError("this is the state of another training")
         for name in self.kept:
             getattr(self, name).load_state_dict(state[name])
         self.average = {name: value.to(self.device) for name, value in state["average"].items()}

@@ -1,5 +1,6 @@
 """Training: it learns, from the training part alone, repeatably, and goes on where it was interrupted."""
 
+import copy
 import json
 import pickle
 
@@ -231,6 +232,67 @@ def test_a_checkpoint_of_something_else_is_not_continued(table, tmp_path):
     for damaged in (b"", whole[: len(whole) // 2], b"not a checkpoint", whole[:-2000] + bytes(2000)):
         path.write_bytes(damaged)
         assert same(plain, weights(fit(table, FRAMES, progress=False, resume=path)))
+
+
+def test_a_checkpoint_that_is_not_continued_is_told(table, tmp_path, capsys):
+    path = tmp_path / "checkpoint.pt"
+    fit(table, FRAMES, progress=False, resume=path)
+    fit(table, FRAMES, progress=False, resume=path)
+    assert not capsys.readouterr().err, "gone on with: nothing to tell"
+    fit(table, Settings(**(vars(FRAMES) | {"lr": 2e-3})), progress=False, resume=path)
+    said = capsys.readouterr().err
+    assert str(path) in said and said.endswith("begins anew.\n") and said.count("\n") == 1
+
+
+def altered(state, *where, what):
+    """A copy of a checkpoint's state with something else in one place."""
+    state = inside = copy.deepcopy(state)
+    for name in where[:-1]:
+        inside = inside[name]
+    inside[where[-1]] = what
+    return state
+
+
+def test_a_state_of_another_version_is_refused_before_anything_is_taken_up(table):
+    first, then = (Trainer(table, FRAMES, None) for _ in range(2))
+    first.epoch(0, lambda loss: None)
+    good, before = first.state(), copy.deepcopy(then.state())
+    for state in (
+        {},
+        altered(good, "model", what={"see.weight": torch.zeros(2)}),
+        altered(good, "average", "mean", what=torch.zeros(63, dtype=torch.long)),
+        altered(good, "optimiser", what=[1]),
+        altered(good, "optimiser", "state", 0, "exp_avg", what=torch.zeros(3)),
+        altered(good, "optimiser", "state", 10**6, what={}),
+        altered(good, "optimiser", "param_groups", 0, "lr", what="fast"),
+        altered(good, "schedule", what={"last_epoch": 1}),
+    ):
+        with pytest.raises(ValueError, match="another training"):
+            then.go_on(state)
+    assert checkpoint.alike(before, then.state()) and same(before["model"], then.model.state_dict())
+    then.go_on(good)
+    assert same(weights(first), weights(then))
+
+
+def test_a_checkpoint_of_another_version_begins_anew(table, tmp_path, capsys, monkeypatch):
+    """The mark fits, what stands under it does not."""
+    plain, path = weights(fit(table, FRAMES, progress=False)), tmp_path / "checkpoint.pt"
+    restore = interrupted(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        fit(table, FRAMES, progress=False, resume=path)
+    restore()
+    mark = checkpoint.fingerprint(FRAMES, table, None)
+    good = checkpoint.load(path, mark)
+    for state in (
+        altered(good, "trainer", "model", what={}),
+        altered(good, "history", what=[{"epoch": 1, "loss": 1.0}] * 4),
+        altered(good, "history", what=["an epoch"]),
+        altered(good, "best", "weights", what={"answer.bias": torch.zeros(3)}),
+        {"trainer": good["trainer"]},
+    ):
+        checkpoint.save(path, mark, state)
+        assert same(plain, weights(fit(table, FRAMES, progress=False, resume=path)))
+        assert capsys.readouterr().err.endswith("begins anew.\n")
 
 
 def test_a_checkpoint_runs_no_code(table, tmp_path):
