@@ -17,24 +17,25 @@ KEYS = "Q quit  M mirror  R reset  S skeleton  Space word  Backspace delete  C c
 RECORD_KEYS = "Enter and a letter: record a clip of it; Enter again: end it"
 LETTER_SIZE, LINE = 0.16, 0.045  # of the picture's height
 LOWEST = 720
+STRIP = 45  # rows of a picture, few enough for the processor's nearest memory
+BONES = [list(chain) for chain in (PALM, *FINGERS)]
 
 
 def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
     """Paint a picture [H, W, 3] BGR on `demo.canvas`, and everything over it; at least LOWEST pixels high."""
     if demo.canvas is None or demo.canvas.shape != picture.shape:
         demo.canvas = np.empty_like(picture)
-    if demo.mirror:  # in one pass over the pixels; the words are then written unmirrored, to be read
-        picture = cv2.flip(picture, 1, demo.canvas)
-    else:
-        np.copyto(demo.canvas, picture)
-        picture = demo.canvas
+    _copy(picture, demo.canvas, demo.mirror)
+    picture = demo.canvas
     if picture.shape[0] < LOWEST:  # words in a small picture cannot be read
         grow = LOWEST / picture.shape[0]
         picture = cv2.resize(picture, None, fx=grow, fy=grow, interpolation=cv2.INTER_LINEAR)
     height, width = picture.shape[:2]
     if demo.skeleton and demo.hand is not None:
-        x, y = demo.hand.points[:, 0], demo.hand.points[:, 1]
-        _skeleton(picture, np.stack([1 - x if demo.mirror else x, y], -1))
+        points = demo.hand.points[:, :2].copy()
+        if demo.mirror:
+            points[:, 0] = 1 - points[:, 0]
+        _skeleton(picture, points)
     line = LINE * height
     reading = demo.reading
     if reading is not None and demo.hand is not None:
@@ -63,11 +64,19 @@ def paint(picture: np.ndarray, demo: Demo) -> np.ndarray:
     return picture
 
 
+def _copy(picture: np.ndarray, canvas: np.ndarray, mirror: bool) -> None:
+    """Copy a picture, or its mirror image: strip by strip, for OpenCV flips fast only what is at hand."""
+    for top in range(0, len(picture), STRIP):
+        strip = canvas[top : top + STRIP]
+        np.copyto(strip, picture[top : top + STRIP])
+        if mirror:
+            cv2.flip(strip, 1, strip)
+
+
 def _skeleton(picture: np.ndarray, hand: np.ndarray) -> None:
     height, width = picture.shape[:2]
-    points = np.rint(hand * [width, height]).astype(int)
+    points = np.rint(hand * [width, height]).astype(np.int32)
     thick = max(1, height // 240)
-    for chain in (PALM, *FINGERS):
-        cv2.polylines(picture, [points[list(chain)]], False, BONE[::-1], thick, cv2.LINE_AA)
-    for point in points:
-        cv2.circle(picture, point.tolist(), 2 * thick, JOINT[::-1], -1, cv2.LINE_AA)
+    cv2.polylines(picture, [points[bone] for bone in BONES], False, BONE[::-1], thick, cv2.LINE_AA)
+    for point in points.tolist():
+        cv2.circle(picture, point, 2 * thick, JOINT[::-1], -1, cv2.LINE_AA)

@@ -65,20 +65,28 @@ class MotionState(NamedTuple):
 def right_handed(points, width, height, handedness) -> np.ndarray:
     """Undo the aspect ratio and mirror left hands: [..., 21, 3] in pixels, as if of a right hand.
 
-    width, height and handedness are scalars or arrays of the leading shape. A row whose z is all
-    empty (NaN) is a hand of unknown depth, filled with 0. Raises ValueError for any other NaN or infinity,
-    and for what is farther than FARTHEST.
+    handedness: as width and height a scalar or an array of the leading shape; the rest is `isotropic`'s.
+    """
+    points = isotropic(points, width, height)
+    points[..., 0] *= np.where(np.asarray(handedness) == "Left", -1, 1).astype(np.float32)[..., None]
+    return points
+
+
+def isotropic(points, width, height) -> np.ndarray:
+    """Undo the aspect ratio: float32 [..., 21, 3] in pixels, left hands still left.
+
+    width and height are scalars or arrays of the leading shape. A hand whose z is all empty (NaN) is one
+    of unknown depth, filled with 0. Raises ValueError for any other NaN or infinity, and for what is
+    farther than FARTHEST.
     """
     points = np.asarray(points)
     if points.shape[-2:] != (POINTS, 3):
         raise ValueError(f"points must end in shape (21, 3), not {points.shape}: 21 landmarks of x, y, z.")
     points = points.astype(np.float32)
-    unknown = np.isnan(points[..., 2]).all(-1)
-    points[..., 2] = np.where(unknown[..., None], 0.0, points[..., 2])
-    sign = np.where(np.asarray(handedness) == "Left", -1.0, 1.0).astype(np.float32)
+    points[np.isnan(points[..., 2]).all(-1), :, 2] = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        width, height = (np.asarray(side, np.float32) for side in (width, height))
-        points = points * np.stack(np.broadcast_arrays(sign * width, height, width), -1)[..., None, :]
+        for axis, side in enumerate((width, height, width)):
+            points[..., axis] *= np.asarray(side, np.float32)[..., None]
     if not (np.abs(points) <= FARTHEST).all():
         raise ValueError("points hold NaN or infinity: leave out frames in which no hand was found.")
     return points
@@ -86,7 +94,8 @@ def right_handed(points, width, height, handedness) -> np.ndarray:
 
 def palm_size(hands: np.ndarray) -> np.ndarray:
     """Return the mean distance from the wrist to the knuckles, [...], of isotropic hands [..., 21, 3]."""
-    return np.linalg.norm(hands[..., KNUCKLES, :] - hands[..., :1, :], axis=-1).mean(-1)
+    from_wrist = hands[..., KNUCKLES, :] - hands[..., :1, :]
+    return np.sqrt((from_wrist * from_wrist).sum(-1)).sum(-1) / len(KNUCKLES)
 
 
 def normalise(points, width=1, height=1, handedness="Right", t_ms=None, state: MotionState | None = None):

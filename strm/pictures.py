@@ -195,14 +195,17 @@ def _written(words: str, height: int) -> tuple[np.ndarray, np.ndarray, tuple[int
     scale, thick, edge = height / 28, max(1, round(height / 10)), max(1, round(height / 16))
     (width, above), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     x, y = 2 * edge + thick, above + height // 2 + 2 * edge
-    mask = np.zeros((y + below + height // 2, x + width + height + 2 * edge), np.uint8)
+    mask: np.ndarray = np.zeros((y + below + height // 2, x + width + height + 2 * edge), np.uint8)
     edges, letters = mask, mask.copy()
     # The edge is the same letters moved a little: thicker ones would be wider in some versions of OpenCV.
     for i, j in product((-1, 0, 1), repeat=2):
         at = (x + i * edge, y + j * edge)
         cv2.putText(edges, words, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA)
     cv2.putText(letters, words, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA)
+    left, top, width, height = cv2.boundingRect(edges)  # all that is drawn: the rest would cost time
+    drawn_on = slice(top, top + height), slice(left, left + width)
+    edges, letters = edges[drawn_on], letters[drawn_on]
     share = letters[..., None] / np.float32(255)
     colour = share * np.array(LIGHT, np.float32) + (1 - share) * np.array(DARK, np.float32)
     drawn = (colour * (edges[..., None] / np.float32(255))).astype(np.uint8)
-    return drawn, np.repeat(255 - edges[..., None], 3, -1), (x, y)
+    return drawn, np.repeat(255 - edges[..., None], 3, -1), (x - left, y - top)

@@ -24,9 +24,9 @@ from strm.landmarks import (
     WRIST,
     Hand,
     MotionState,
+    isotropic,
     motion_features,
     palm_size,
-    right_handed,
 )
 from strm.spell import Speller
 
@@ -78,7 +78,7 @@ class Resampler:
 
         Raises ValueError, before anything has changed, for points that are no hand.
         """
-        points = right_handed(hand.points, hand.width, hand.height, "Right")
+        points = isotropic(hand.points, hand.width, hand.height)
         if palm_size(points) < SMALLEST_PALM:
             raise ValueError("a hand has no size: its wrist and knuckles are one point.")
         if self._points is None:
