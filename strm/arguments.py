@@ -21,6 +21,7 @@ def _number(kind: type, fits: Callable[[float], bool], wanted: str) -> Callable[
 
 count = _number(int, lambda value: value > 0, "greater than 0")
 amount = _number(int, lambda value: value >= 0, "0 or greater")
+seed = _number(int, lambda value: 0 <= value < 2**32, "at least 0 and below 2^32")
 rate = _number(float, lambda value: 0 < value < float("inf"), "greater than 0 and finite")
 weight = _number(float, lambda value: 0 < value <= 1, "above 0 and at most 1")
 share = _number(float, lambda value: 0 <= value < 1, "at least 0 and below 1")

@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from strm import __version__, checkpoint
-from strm.bundle import Bundle
+from strm.bundle import MOST_STEPS, Bundle
 from strm.data import is_moving, people, read_table, split_by_signer
 from strm.evaluate import evaluate, one_thread
-from strm.files import UserError, replacing
+from strm.files import UserError, replacing, trouble
 from strm.team import leads
 from strm.trainer import Settings, Trainer, device_of
 
@@ -112,12 +112,20 @@ def run(
     keep: leave the checkpoint, so that the same call trains no more.
     """
     device_of(settings.device)  # say so before reading a large file
+    if settings.n_latent * settings.T_deep > MOST_STEPS:
+        raise UserError(
+            f"A frame takes n_latent times T_deep steps, at most {MOST_STEPS}: choose smaller ones."
+        )
     train, val = read_table(csv, fps), None
     if val_signers:
         train, val = split_by_signer(train, val_signers)
     if settings.sequence_mode and not is_moving(train).any() and leads():
         print("No clips, only photos: training on held streams and drawn strokes of them.", file=sys.stderr)
     out_dir, unfinished = Path(out_dir), Path(out_dir) / CHECKPOINT
+    try:  # an epoch may take an hour
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise trouble(out_dir, error) from error
     bundle = fit(train, settings, val, resume=unfinished)
     if not leads():
         return bundle

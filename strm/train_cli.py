@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from strm.arguments import MODELS, Add, add_csv, amount, count, rate, share
+from strm.arguments import MODELS, Add, add_csv, count, rate, seed, share
 
 SETTINGS = "epochs batch_size lr sequence_mode seq_len n_latent T_deep dropout seed device precision"
 KAGGLE = Path("/kaggle/working")  # what a session on Kaggle leaves behind
@@ -50,7 +50,7 @@ def _add_training(parser: argparse.ArgumentParser, out_dir: str, device: str) ->
     parser.add_argument("--n_latent", type=count, default=6, metavar="N", help="updates of z in a cycle (6)")
     parser.add_argument("--T_deep", type=count, default=3, metavar="N", help="cycles a frame (3)")
     parser.add_argument("--dropout", type=share, default=0.1, help="share of hidden numbers left out (0.1)")
-    parser.add_argument("--seed", type=amount, default=0, help="the same seed gives the same model (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="the same seed gives the same model (0)")
     parser.add_argument(
         "--val_signers",
         nargs="+",

@@ -215,7 +215,7 @@ class Trainer:
         return parts | {"average": self.average}
 
     def go_on(self, state: dict[str, Any]) -> None:
-        """Take up the state of an interrupted training. Raises ValueError, and takes up nothing, of another."""
+        """Take up the state of an interrupted training; of another, take up nothing, and raise ValueError."""
         own, moments = self.state(), {}
         for number, weight in enumerate(self.model.parameters()):  # what AdamW has after its first step
             moments[number] = {"step": torch.zeros(()), "exp_avg": weight.data, "exp_avg_sq": weight.data}

@@ -444,14 +444,34 @@ def test_an_interrupted_command_leaves_only_what_it_needs_to_go_on(tmp_path, mon
     assert same(weights(bundle.load(out)), weights(bundle.load(tmp_path / "whole")))
 
 
-def test_a_folder_that_cannot_be_written_is_an_error(tmp_path, capsys):
+def mistaken(capsys, *command):
+    """Run `strm train`, which must refuse before any work; return the sentence."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(strm.train, "fit", None)
+        assert cli.main(["train", *map(str, command)]) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and not said.out
+    return said.err
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_training(tmp_path, capsys):
     photos("AB", people=1).to_csv(tmp_path / "a.csv", index=False)
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    folder = tmp_path / "file" / "models"
-    assert (
-        cli.main(["train", "--csv", str(tmp_path / "a.csv"), "--epochs", "1", "--out_dir", str(folder)]) == 2
-    )
-    assert "another folder" in capsys.readouterr().err
+    for folder in (tmp_path / "file", tmp_path / "file" / "models"):
+        assert "another folder" in mistaken(capsys, "--csv", tmp_path / "a.csv", "--out_dir", folder)
+
+
+def test_a_model_that_could_not_be_loaded_is_not_trained(tmp_path, capsys):
+    photos("AB", people=1).to_csv(tmp_path / "a.csv", index=False)
+    command = ["--csv", tmp_path / "a.csv", "--out_dir", tmp_path / "out", "--n_latent", 400]
+    assert "at most 1024" in mistaken(capsys, *command)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_seed_that_no_generator_takes_is_the_users_mistake(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", "--csv", "a.csv", "--seed", "9" * 30])
+    assert ended.value.code == 2 and "--seed" in capsys.readouterr().err
 
 
 def test_one_epoch_of_one_step_is_a_training_too(table):
