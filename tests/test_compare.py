@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -120,6 +121,61 @@ def test_a_decoder_is_chosen_by_other_folds_than_it_judges(monkeypatch):
     assert rates == {"all": {"one": [0.5], "two": [0.7]}}
 
 
+class Says:
+    """A model that is told what to think: one row of probabilities for each unit, in their order."""
+
+    class_names = ("A", "B", "J", "nothing")
+
+    def __init__(self, *rows):
+        self.rows = np.array(rows)
+
+    def __call__(self, bundle, streams):
+        assert len(streams) == len(self.rows)
+        return self.rows
+
+
+def test_photos_count_with_all_classes_and_with_the_still_letters_only(stand_in, monkeypatch):
+    photos = trials.real_tables()[0].iloc[[0, 0, 1]].assign(label=["A", "A", "B"])
+    says = Says([0.4, 0.1, 0.5, 0], [0.6, 0.4, 0, 0], [0.1, 0.2, 0, 0.7])
+    monkeypatch.setattr(strangers, "clip_probabilities", says)
+    report = strangers._of_photos(says, photos)
+    assert report["photos"] == pytest.approx(1 / 3), "one is called a J, one 'nothing'"
+    assert report["photos_24"] == 1 and report["photo_letters"] == {"A": 0.5, "B": 0.0}
+
+
+def test_other_words_are_refused_by_nothing_or_by_doubt(stand_in, monkeypatch):
+    clips = trials.real_tables()[1]
+    held = clips[clips["clip"].isin(trials.held_shapes())]
+    other = clips[(clips["label"] == "nothing")]
+    assert len(held) and set(other["clip"]).isdisjoint(held["clip"])
+    says = Says(*[[0.9, 0, 0.1, 0]] * (held["clip"].nunique() - 1), [0, 0, 1, 0])
+    monkeypatch.setattr(strangers, "clip_probabilities", says)
+    report = strangers._of_poses(says, held, other.iloc[:0])
+    assert report == {"held_shapes": pytest.approx(1 - 1 / len(says.rows))}, "one is read as a movement"
+    three = other[other["clip"].isin(other["clip"].unique()[:3])]
+    says = Says([0.2, 0.2, 0, 0.6], [0.4, 0.3, 0.3, 0], [0, 0.8, 0.2, 0])
+    monkeypatch.setattr(strangers, "clip_probabilities", says)
+    report = strangers._of_poses(says, held.iloc[:0], three)
+    assert report == {"other_words": pytest.approx(2 / 3)}, "'nothing' and a doubt refuse, a sure B does not"
+
+
+def test_what_ships_has_learned_from_everyone_real_and_from_no_drawn_judge(stand_in, drawn, monkeypatch):
+    monkeypatch.setattr(trials, "FOLDER", sim_to_real.FOLDER)
+    asked = []
+
+    class Trained:
+        def save(self, folder):
+            asked.append(folder)
+
+    monkeypatch.setattr(
+        compare, "fit", lambda table, settings, **_: asked.append((table, settings)) or Trained()
+    )
+    compare.ship(stand_in / "weights")
+    (table, settings), folder = asked
+    assert set(people(table)) == {*AUTHORS, *SIGNERS, "studio/0", "studio/1"} and settings == trials.STREAMS
+    assert not table["clip"].str.startswith("studio/judge").any() and folder == stand_in / "weights"
+
+
 def test_signs_are_judged_by_clips_that_taught_nothing(stand_in):
     train, judges, out = signs.tables(3)
     assert set(judges["label"]) == {"HELLO"} and "HELLO" in set(train["label"])
@@ -151,13 +207,18 @@ def test_a_kept_training_is_the_training(tmp_path, monkeypatch, trainings):
     for name, value in one.model.state_dict().items():
         assert torch.equal(value, again.model.state_dict()[name])
     trials.learned(lambda: table, settings, MLP, "y")
-    assert len(trainings) == 2, "another one is another one"
+    trials.learned(lambda: table, replace(settings, seed=1), MLP, "x")
+    trials.learned(lambda: table, replace(settings, motion=False), MLP, "x")
+    assert len(trainings) == 4, "another name, seed or setting is another training"
+    monkeypatch.setattr(trials, "TRAINING", trials.TRAINING.removesuffix(" studio/noise"))
+    trials.learned(lambda: table, settings, MLP, "x")
+    assert len(trainings) == 5, "and so is other code"
 
 
 def test_cut_off_strokes_teach_nobody(stand_in):
     _, clips = trials.real_tables()
-    assert (pd.to_numeric(clips["stroke_match"]) >= trials.WHOLE_STROKE).sum() > 0
-    assert not (pd.to_numeric(clips["stroke_match"]) < trials.WHOLE_STROKE).any()
+    match = pd.to_numeric(clips["stroke_match"])
+    assert set(match.dropna()) == {0.95} and match.isna().any(), "whole ones, and what has no such measure"
 
 
 def test_photos_are_still_letters_and_no_held_shapes(stand_in):
@@ -220,11 +281,16 @@ def test_the_studio_alone_has_met_no_real_person_and_no_judge(stand_in, drawn, t
     }
 
 
-def test_an_interrupted_comparison_goes_on(stand_in, trainings):
-    compare.run("clips", stand_in / "results", seeds=1, jobs=1)
-    done = len(trainings)
-    compare.run("clips", stand_in / "results", seeds=1, jobs=1)
-    assert len(trainings) == done, "what was trained is not trained again"
+def test_an_interrupted_comparison_goes_on(stand_in, trainings, monkeypatch):
+    report = {"parameters": 1, "n": 1, "accuracy": 0.5, "macro_f1": 0.5, "per_letter": {"A": 0.5}}
+    monkeypatch.setattr(compare, "_v1", lambda *_: report)
+    compare.run("photos", stand_in / "results", seeds=1, jobs=1)
+    path, done = stand_in / "results" / "photos.json", len(trainings)
+    made = path.read_bytes()
+    path.unlink()
+    compare.run("photos", stand_in / "results", seeds=1, jobs=1)
+    assert done == 2 * 6 == len(trainings), "two nets, five authors and the leak: trained once, not again"
+    assert path.read_bytes() == made
 
 
 @pytest.mark.parametrize("folder", [None, "", "nowhere"])

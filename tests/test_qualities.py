@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from made_up import clip, photos, read, still_path
 
 from strm import qualities
+from strm.bundle import Bundle
+from strm.data import people
 from strm.qualities import FOLDS, TEMPERATURES, calibration_error, cooled
 
 
@@ -36,3 +39,39 @@ def test_the_temperature_is_chosen_by_who_does_not_judge():
     report = qualities._calibrated([run, run])
     assert report["temperature"]["seeds"] == [0.5, 0.5]
     assert report["error_with_temperature"]["mean"] == pytest.approx(0.3), "the judges would like another one"
+
+
+def test_sureness_is_of_letters_as_they_are_read(tmp_path, monkeypatch):
+    """Clips as clips, photos as photos; a photo of a moving letter and what is no letter do not count."""
+    table = read(
+        [photos("ABJ", 2), clip("A", 0, still_path(9), "a"), clip("nothing", 0, still_path(9), "n")], tmp_path
+    )
+    names = ["A", "B", "J", "nothing"]
+    seen = []
+
+    def sure_of_a(bundle, streams):
+        seen.append([len(x) for x in streams])
+        return np.repeat([[0.9, 0.1, 0, 0]], len(streams), 0)
+
+    monkeypatch.setattr(qualities, "clip_probabilities", sure_of_a)
+    report = qualities.calibration(Bundle(None, {"class_names": names}), table, ["p0"])
+    assert seen == [[9] + [1] * 8] and report["n"] == 9, "one clip of p0, four photos of A and of B"
+    raw = TEMPERATURES.index(1.0)
+    assert report["error"][raw] == pytest.approx(0.9 - 5 / 9)
+    assert report["log_loss"][raw] == pytest.approx(-(5 * np.log(0.9) + 4 * np.log(0.1)) / 9)
+
+
+def test_tones_are_told_by_drawn_people_whom_no_training_saw(monkeypatch):
+    seen = []
+
+    def evaluate(bundle, table, sequence_mode):
+        seen.append((set(people(table)), table["tone"].min(), table["tone"].max()))
+        return {"accuracy": float(sequence_mode)}
+
+    monkeypatch.setattr(qualities, "evaluate", evaluate)
+    report = qualities.tones(None)
+    assert report == {third: {"photos": 0.0, "clips": 1.0} for third in qualities.THIRDS}
+    assert all(name.startswith("studio/judge/") for who, _, _ in seen for name in who)
+    assert len(set.union(*(who for who, _, _ in seen))) == 7, "each of them has a tone"
+    for (_, low, high), third in zip(seen, 2 * [*qualities.THIRDS.values()], strict=True):
+        assert third[0] <= low <= high <= third[1]
