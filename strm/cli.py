@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from strm import __version__, book_cli, demo_cli, extract_cli, hub_cli, studio_cli, train_cli
@@ -47,7 +48,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _add_compare(add: Add) -> None:
-    parser = add("compare", "make the tables of data/results (all but memory need STRM_REAL_DATA)", _compare)
+    parser = add("compare", "makes the tables of data/results (all but memory need STRM_REAL_DATA)", _compare)
     parser.add_argument(
         "what",
         nargs="?",
@@ -202,4 +203,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _hush() -> None:
     """Let nobody hear what is still to be printed: Python would try at its end, and fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError), open(os.devnull, "w") as nowhere:  # in a notebook, stdout may be no file
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -14,7 +14,11 @@ def add_images(add: Add) -> None:
     )
     parser.add_argument("--out_csv", required=True, metavar="FILE", help="where the landmarks go")
     parser.add_argument(
-        "--max_per_class", type=count, default=400, metavar="N", help="photos per letter (400)"
+        "--max_per_class",
+        type=count,
+        default=400,
+        metavar="N",
+        help="photos of a letter at most, evenly spaced (400)",
     )
     _add_common(parser)
 
@@ -58,9 +62,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         help="the folder level that names the signer (0: the first below the root)",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--jobs", type=count, metavar="N", help="processes (one a core)")
+    where.add_argument("--jobs", type=count, metavar="N", help="processes on this machine (one a core)")
     where.add_argument(
         "--dask",
         metavar="HOST:PORT",
-        help="or many machines: a Dask scheduler, whose workers share the folders",
+        help="work on a cluster instead: its Dask scheduler, whose workers see the same folders",
     )

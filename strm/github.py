@@ -35,10 +35,10 @@ class GitHub:
         """Send one request and return the JSON that comes back; None where `absent` lets it be missing."""
         data = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/vnd.github+json", "User-Agent": "strm"}
-        request = urllib.request.Request(self.address + path, data, headers, method=method)
-        # An ordinary header would follow a redirection, to another host even.
-        request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
+            request = urllib.request.Request(self.address + path, data, headers, method=method)
+            # An ordinary header would follow a redirection, to another host even.
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:

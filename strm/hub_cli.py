@@ -6,6 +6,7 @@ from strm.arguments import Add, add_model
 
 
 def add_push(add: Add) -> None:
+    """Add `strm push` to the command line."""
     parser = add("push", "a model -> a repository of the Hugging Face Hub, in one commit", _push)
     parser.add_argument(
         "--repo_id", required=True, metavar="USER/NAME", help="the repository, made if missing"

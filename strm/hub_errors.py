@@ -119,12 +119,12 @@ def _answered(error: HfHubHTTPError, repo: str, revision: str | None, token: boo
     if status == 401 and token:
         return f"The Hub does not accept the token: make a new one at {TOKENS}, then {LOG_IN}."
     if status in (401, 404):
-        hidden = (
-            "your token may not see it: check its name"
-            if token
-            else f"is private: check its name, or {LOG_IN}"
-        )
-        return f"{repo} is no folder here, and on the Hub it does not exist, or {hidden}."
+        missed = f"{repo} does not exist on the Hub"
+        if not writing:  # it was asked for as a folder too
+            missed = f"{repo} is no folder here, and on the Hub it does not exist"
+        if token:
+            return f"{missed}, or your token may not see it: check its name."
+        return f"{missed}, or is private: check its name, or {LOG_IN}."
     if status == 403 and writing:
         return f"Your token may not write to {repo}: make one that may at {TOKENS}, then {LOG_IN}."
     if status == 429:

@@ -17,6 +17,7 @@ from strm.card import card
 from strm.files import UserError, replacing
 from strm.hub_errors import plainly
 from strm.onnx_model import need
+from strm.team import leads
 from strm.trainer import Settings, device_of, precision_of
 
 SECRETS = ("HF_TOKEN", "HF_REPO_ID", "GITHUB_TOKEN", "GITHUB_REPO")
@@ -47,6 +48,9 @@ def run(
     Returns 0, or 1 where the model is trained but an upload failed: the same call then uploads, and trains no
     more. Raises UserError for secrets that cannot be right, and for what cannot be learnt.
     """
+    if not leads():  # one of several processes that train together: the first one tells and uploads
+        train.run(csv, settings, val_signers, out_dir, fps, keep=True)
+        return 0
     found, out = secrets(), Path(out_dir)
     uploads, device = _uploads(found, private), device_of(settings.device)
     precision = str(precision_of(settings.precision, device)).removeprefix("torch.")
@@ -101,7 +105,9 @@ def secrets() -> dict[str, str]:
                 break
     for name, value in found.items():
         if not re.fullmatch(r"[!-~]+", value):
-            raise UserError(f"The secret {name} has a space or a line break inside it: paste it again.")
+            raise UserError(
+                f"The secret {name} has a space, a line break or an accent in it: paste it again."
+            )
     for name in ("HF_REPO_ID", "GITHUB_REPO"):  # a token that was pasted there must not name anything
         if name in found and not re.fullmatch(r"[\w.-]+/[\w.-]+", found[name]):
             raise UserError(f"The secret {name} must read owner/name: ann/asl-strm, for example.")

@@ -25,7 +25,12 @@ def add_kaggle(add: Add) -> None:
     """Add `strm kaggle` to the command line: the flags of `strm train`, and one of its own."""
     parser = add("kaggle", "trains on Kaggle or Colab, then uploads by the secrets that it finds", _kaggle)
     _add_training(parser, str(KAGGLE / "models") if KAGGLE.is_dir() else MODELS, "auto")
-    parser.add_argument("--hf_private", action="store_true", help="upload to a private repository")
+    parser.add_argument("--hf_private", action="store_true", help="upload to a private repository of the Hub")
+    parser.epilog = (
+        "The secrets, of the environment, of Kaggle or of Colab: HF_TOKEN and HF_REPO_ID (USER/NAME) send "
+        "the model to the Hub; GITHUB_TOKEN, and GITHUB_REPO if your fork is called otherwise, send metrics "
+        "and card to a branch of your fork. Without any, all stays in --out_dir."
+    )
 
 
 def _kaggle(args: argparse.Namespace) -> int:
@@ -69,7 +74,7 @@ def _add_training(parser: argparse.ArgumentParser, out_dir: str, device: str) ->
         "--precision",
         choices=["auto", "float32", "bfloat16", "float16"],
         default="auto",
-        help="of products (auto: mixed on a GPU with tensor cores, else float32)",
+        help="of the products (auto: mixed on a GPU with tensor cores, else float32)",
     )
 
 

@@ -118,7 +118,6 @@ def test_a_full_disk_behind_the_output_is_one_sentence():
 def test_no_command_ends_in_a_traceback_on_a_full_disk(monkeypatch, capsys, number, known):
     """Whatever it was that could not be written; a file that a command forgot to make is a bug, and shown."""
     monkeypatch.setattr("strm.read.run", lambda *_: fails(number, "where.png"))
-    monkeypatch.setattr("strm.cli._hush", lambda: None)
     if known:
         assert cli.main(["read", "a.jpg"]) == 2
         said = capsys.readouterr().err
@@ -137,7 +136,6 @@ def test_a_folder_that_cannot_be_copied_is_one_sentence(tmp_path, monkeypatch, c
         shutil.copytree(tmp_path / "from", tmp_path / "to", copy_function=lambda *_: fails(errno.ENOSPC))
 
     monkeypatch.setattr("strm.read.run", copy)
-    monkeypatch.setattr("strm.cli._hush", lambda: None)
     assert cli.main(["read", "a.jpg"]) == 2
     said = capsys.readouterr().err
     assert str(tmp_path / "to" / "a.txt") in said and "Make room" in said and said.count("\n") == 1

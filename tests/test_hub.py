@@ -692,6 +692,12 @@ def test_a_token_that_may_only_read(server, folder):
     assert not server.repos
 
 
+def test_a_place_that_is_not_there_is_told_without_a_word_of_folders(server, folder):
+    server.fail_next(404, "create")
+    said = sending_fails(folder, "reader/asl does not exist on the Hub, or your token may not see it")
+    assert "folder" not in said
+
+
 def test_private_is_not_promised_of_a_public_one(shared, folder):
     sending_fails(folder, "public already", private=True)
     assert len(shared.repos["reader/asl"].commits) == 2

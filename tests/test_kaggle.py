@@ -139,6 +139,7 @@ def test_a_session_without_internet_is_asked_once(monkeypatch, capsys):
             {"GITHUB_TOKEN": "x", "GITHUB_REPO": "https://github.com/secret/asl"},
             "GITHUB_REPO must read owner/name",
         ),
+        ({"HF_TOKEN": "hf_sécret"}, "HF_TOKEN has a space, a line break or an accent"),
         ({"HF_REPO_ID": "secret/asl"}, "no HF_TOKEN"),
     ],
 )
@@ -211,6 +212,16 @@ def test_a_failed_upload_is_told_before_the_training_and_made_up_for_without_ano
     assert cli.main(command(table, out)) == 0
     assert not epochs and len(github.branches) == 2
     assert equal(bundle.load(out), model) and {path.name for path in out.iterdir()} == LEFT
+
+
+def test_of_several_processes_the_first_alone_tells_and_uploads(account, tmp_path, monkeypatch, capsys):
+    """`accelerate launch -m strm kaggle`, on both of Kaggle's GPUs; here in the place of the second."""
+    trained = create_autospec(train.run)
+    monkeypatch.setattr(train, "run", trained)
+    monkeypatch.setenv("RANK", "1")
+    assert cli.main(command(tmp_path / "table.csv", tmp_path / "out")) == 0
+    assert trained.call_args.kwargs == {"keep": True} and capsys.readouterr() == ("", "")
+    assert not any(server.requests for server in account) and not (tmp_path / "out").exists()
 
 
 def test_a_killed_training_goes_on_when_the_same_command_runs_again(table, tmp_path, monkeypatch):
@@ -439,6 +450,12 @@ def test_what_github_refuses_is_one_sentence_and_leaves_nothing(token, repo, fai
         assert secret not in str(refused.value) and str(refused.value).endswith(".")
         assert refused.value.__suppress_context__, "what was asked, and its headers, stay out of tracebacks"
         assert set(github.branches) == {"main"}
+
+
+def test_an_address_that_is_none_is_one_sentence(monkeypatch):
+    monkeypatch.setenv("GITHUB_API_URL", "nowhere")
+    with pytest.raises(UserError, match="cannot be reached"):
+        GitHub("token").home()
 
 
 def test_no_network_is_one_sentence_too(monkeypatch):
