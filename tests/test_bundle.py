@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
+from broken import Trap
 from sklearn.preprocessing import StandardScaler
 
 from strm import cli
@@ -126,16 +127,6 @@ def test_the_scaler_is_for_users_of_scikit_learn(folder):
     model, x = load(folder).model, np.random.default_rng(0).normal(size=(4, 63))
     expected = (x - model.mean.numpy()) / model.scale.numpy()
     np.testing.assert_allclose(scaler.transform(x), expected, rtol=1e-5)
-
-
-class Trap:
-    """What a hostile pickle holds: a call, made while it is being read."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
 
 
 def test_the_scaler_is_never_read(folder, tmp_path):

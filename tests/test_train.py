@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from broken import Trap
 from made_up import clip, photos, read, still_path, stroke
 
 import strm.train
@@ -202,16 +203,6 @@ def test_an_interrupted_training_on_streams_goes_on_to_the_same_model(table, tmp
         fit(table, STREAMS, progress=False, resume=tmp_path / "c.pt")
     restore()
     assert same(weights(whole), weights(fit(table, STREAMS, progress=False, resume=tmp_path / "c.pt")))
-
-
-class Trap:
-    """What a hostile pickle holds: a call, made while it is being read."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
 
 
 def test_a_checkpoint_of_something_else_is_not_continued(table, tmp_path):
