@@ -14,7 +14,7 @@ import torch
 
 from strm import compare, signs, sim_to_real, strangers, trials
 from strm.curriculum import Curriculum
-from strm.data import COORDINATES, people
+from strm.data import COORDINATES, is_moving, people
 from strm.files import UserError
 from strm.rivals import MLP
 
@@ -79,6 +79,19 @@ def trainings(monkeypatch):
     monkeypatch.setattr(trials, "fit", fit)
     monkeypatch.setattr(sim_to_real, "fit", fit)
     monkeypatch.setattr(joblib, "Parallel", lambda **_: lambda calls: (f(*a, **k) for f, a, k in calls))
+    return seen
+
+
+def watched(module, monkeypatch) -> list[pd.DataFrame]:
+    """Return a list that fills with the tables on which a module judges what is read of photos."""
+    seen, judge = [], module.evaluate
+
+    def evaluate(bundle, table, sequence_mode=False):
+        if not sequence_mode:
+            seen.append(table)
+        return judge(bundle, table, sequence_mode)
+
+    monkeypatch.setattr(module, "evaluate", evaluate)
     return seen
 
 
@@ -159,6 +172,23 @@ def test_other_words_are_refused_by_nothing_or_by_doubt(stand_in, monkeypatch):
     assert report == {"other_words": pytest.approx(2 / 3)}, "'nothing' and a doubt refuse, a sure B does not"
 
 
+def test_letters_and_held_shapes_of_a_stranger_are_judged_apart(stand_in, monkeypatch):
+    """The hand of a J that never moves is no clip of an I, however it is called in the table."""
+    seen = {}
+    for name in ("_of_photos", "_of_clips", "_of_poses"):
+        monkeypatch.setattr(
+            strangers, name, lambda _, *tables, name=name: seen.setdefault(name, tables) and {}
+        )
+    monkeypatch.setattr(strangers.pairs, "judge", lambda _, todo: {"per_person": {"yash": len(todo)}})
+    monkeypatch.setattr(strangers, "SPELLERS", {})
+    report = strangers.judged(None, ("yash",), 0)
+    (photos,), (letters,), (held, other) = (seen[f"_of_{what}"] for what in ("photos", "clips", "poses"))
+    assert photos.empty and {name for t in (letters, held, other) for name in people(t)} == {"yash"}
+    assert set(letters["label"]) == {"A", "B", "J", "Z"} and set(other["label"]) == {"nothing"}
+    assert set(held["clip"]) == {"yash/held:J/0"} and set(held["label"]) == {"I"}
+    assert report == {"yash": {"pairs": 2 * 4}}, "a J and a Z, each with three poses that stand still"
+
+
 def test_what_ships_has_learned_from_everyone_real_and_from_no_drawn_judge(stand_in, drawn, monkeypatch):
     monkeypatch.setattr(trials, "FOLDER", sim_to_real.FOLDER)
     asked = []
@@ -229,7 +259,10 @@ def test_photos_are_still_letters_and_no_held_shapes(stand_in):
 def test_no_training_of_photos_has_met_its_judge(stand_in, trainings, monkeypatch):
     report = {"parameters": 1, "n": 1, "accuracy": 0.5, "macro_f1": 0.5, "per_letter": {"A": 0.5}}
     monkeypatch.setattr(compare, "_v1", lambda *_: report)
+    judges = watched(compare, monkeypatch)
     compare.run("photos", stand_in / "results", seeds=2, jobs=1)
+    assert not any(is_moving(table).any() for table in judges), "photos judge, no frames of clips"
+    assert [*map(set, map(people, judges))].count({"davidlee"}) == 2 * 2
     everyone = {*AUTHORS, *SIGNERS}
     left_out = [tuple(everyone - met) for met, _, _ in trainings]
     for author in trials.AUTHORS:
@@ -256,8 +289,11 @@ def drawn(tmp_path, monkeypatch):
     sim_to_real.learners.cache_clear()
 
 
-def test_the_studio_alone_has_met_no_real_person_and_no_judge(stand_in, drawn, trainings):
+def test_the_studio_alone_has_met_no_real_person_and_no_judge(stand_in, drawn, trainings, monkeypatch):
+    judges = watched(sim_to_real, monkeypatch)
     compare.run("studio", stand_in / "results", seeds=2, jobs=1)
+    assert {name for table in judges for name in people(table)} == {*trials.AUTHORS, "studio/judge/004"}
+    assert not any(is_moving(table).any() for table in judges), "photos judge, no frames of clips"
     real = {*AUTHORS, *SIGNERS}
     only_drawn = [met for met, _, _ in trainings if met.isdisjoint(real)]
     assert len(only_drawn) == 2 * (6 + 3), "two seeds: two nets in three ways on photos, three on streams"

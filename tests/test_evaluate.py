@@ -206,12 +206,13 @@ def test_what_comes_after_a_stroke_takes_nothing_away():
 
 def test_a_model_taught_without_motion_is_shown_none():
     points = saying(CLASSES, ["A"] * 6).astype(np.float32)
-    points[..., 0] += np.linspace(0, 0.2, 6, dtype=np.float32)[:, None]
+    points[..., :2] += np.linspace(0, 0.2, 6, dtype=np.float32)[:, None, None]
+    slots = []
     for motion in (True, False):
         bundle = told(CLASSES, motion)
         clip_probabilities(bundle, [points])
-        assert bundle.model.seen[0][0, -1, 0].abs().item() > 0.05 if motion else True
-        assert motion or not bundle.model.seen[0][..., :3].any()
+        slots.append(bundle.model.seen[0][0, -1, :3].abs())
+    assert (slots[0][:2] > 0.05).all() and not slots[1].any(), "neither across nor up and down"
 
 
 def test_the_threads_are_left_as_they_were():

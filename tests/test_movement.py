@@ -32,6 +32,15 @@ def test_a_known_stroke_has_its_known_measures():
     np.testing.assert_allclose(way[-1], [-2, 2], atol=1e-3)
 
 
+def test_a_tremor_is_no_way():
+    calm, trembling = stroke(2.0, wrist=0.5), stroke(2.0, wrist=0.5)
+    trembling.hands[1::2, :, :2] += (
+        0.05 * 40
+    )  # across the way, to and fro: as if it went a fourth as far again
+    for name in ("path", "wrist_share"):
+        assert movement.traced(trembling)[0][name] == pytest.approx(movement.traced(calm)[0][name], rel=0.02)
+
+
 def test_whoever_shows_many_strokes_weighs_no_more():
     strokes = [stroke(1.0, person="a")] * 9 + [stroke(3.0, person="b")] + [stroke(2.0, person="c")]
     told = movement.summary(strokes)

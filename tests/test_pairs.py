@@ -96,6 +96,19 @@ def test_who_always_says_the_same_gets_one_half_at_most(answer):
     assert shares["as_start"] == (answer == "I")
 
 
+def test_the_balance_is_of_strokes_and_of_their_own_stopped_moments(monkeypatch):
+    """Other still poses are told apart, and a still pose may be no moving letter, whichever it is."""
+    read = {"moving": "J", "stopped": "I", "turned": "J", "start": "Z", "photo": "J"}
+    photo = Clip("J", "p0", "made up", "j", moved("J", "p0").hands[:1])
+    todo = pairs.trials([moved("J", "p0"), photo], rng())
+    names = ["I", "J", "Z"]
+    said = np.array([np.eye(3)[names.index(read[trial.kind])] for trial in todo])
+    monkeypatch.setattr(pairs, "clip_probabilities", lambda bundle, streams: said)
+    report = pairs.judge(Bundle(None, {"class_names": names}), todo)
+    kinds = {"moving": 1, "stopped": 1, "turned": 0, "start": 0, "as_start": 0, "photo": 0}
+    assert report == {"balanced": 1.0, "per_person": {"p0": {"J": kinds | {"balanced": 1.0}}}}
+
+
 def test_who_sees_movement_passes():
     clips = [moved("J", person, seed=i) for person in ("p0", "p1") for i in range(3)]
     # These strokes go down by 3 pixels a frame, far beyond what a held hand wanders from its average.

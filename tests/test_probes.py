@@ -110,6 +110,26 @@ def test_a_stop_changes_nothing_before_and_after_it(strokes, monkeypatch):
     assert np.abs(stopped[half : half + 8] - whole[half]).max() < 0.5 * palm, "it sways, no more"
 
 
+@pytest.mark.parametrize("pause, frame", [(0, 30), (20, 35)])
+def test_the_still_pose_is_one_three_quarters_on_the_way(strokes, monkeypatch, pause, frame):
+    """Held just as long. A pause in the middle is no part of the way."""
+    shown = []
+
+    def found(bundle, labels, streams, decoder, pause):
+        shown.append(streams)
+        return {measure: np.ones(len(labels), bool) for measure in ("typed", "last_third")}
+
+    monkeypatch.setattr("strm.probes._found", found)
+    hand = strokes[0].hands[0]
+    palm = np.linalg.norm(hand[list(KNUCKLES)] - hand[0], axis=-1).mean()
+    x = hand + np.arange(41)[:, None, None] * palm * [1, 0, 0]  # a palm further in every frame
+    report = read(None, strokes[:1], [x], pause=pause)
+    (moving,), (still,) = shown
+    assert moving is x and still.shape == x.shape
+    assert np.abs(still - x[frame]).max() < 0.5 * palm
+    assert report["typed"] == {"moving": 1.0, "still": 1.0, "balanced": 0.5}
+
+
 def test_slow_strokes_are_the_same_strokes(strokes, monkeypatch):
     shown = streams_of(slow, strokes, monkeypatch, seconds=(3,))
     own, slowed = shown["own"][0], shown["3s"][0]
@@ -161,6 +181,12 @@ def test_halting_spends_cycles_where_the_net_is_unsure(thinker, clips):
     assert rows[-1]["q"] == 1.0 and rows[-1]["cycles"] == 3.0, "never before the end"
     cycles = [row["cycles"] for row in rows]
     assert cycles == sorted(cycles) and any(1.05 < c < 2.95 for c in cycles)
+
+
+def test_even_who_is_certain_thinks_to_the_end_where_nothing_is_sure_enough(thinker, clips):
+    thinker.model.answer.weight.data *= 1e6  # probabilities of exactly one
+    soon, never = halting(thinker, clips, sure=[0.99, 1.0])
+    assert soon["cycles"] < 1.1 and never["cycles"] == 3.0
 
 
 @pytest.mark.parametrize(("row", "cycles"), [(0, 1), (-1, 3)])
