@@ -21,7 +21,7 @@ class Frames:
     def __init__(self, source: int | str, width: int = 1280, height: int = 720, loops: int = 1) -> None:
         self.source, self.size, self.live = source, (width, height), isinstance(source, int)
         self.ended = False
-        self._loops, self._count, self._began, self._asked = loops, 0, time.monotonic(), 0.0
+        self._loops, self._count, self._began, self._asked = loops, 0, time.perf_counter(), 0.0
         if not self.live and not Path(str(source)).is_file():
             raise UserError(f"There is no video {source}: look at its name and folder.")
         self._capture = self._open()
@@ -52,7 +52,7 @@ class Frames:
         if more:
             self._count += 1
             if self.live:
-                return picture, 1000 * (time.monotonic() - self._began)
+                return picture, 1000 * (time.perf_counter() - self._began)
             return picture, 1000 * (self._count - 1) / self.fps
         if self.live:
             self._ask_again()
@@ -66,7 +66,7 @@ class Frames:
         return None
 
     def _ask_again(self) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         if now - self._asked > AGAIN_S:
             self._asked = now
             self._capture.release()

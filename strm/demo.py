@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from rich.console import Console
 
 from strm.alphabet import ASL
 from strm.bundle import WEIGHTS
@@ -24,6 +23,8 @@ from strm.suggest import suggestions
 
 WINDOW = "strm demo"
 ESCAPE, BACKSPACE, SPACE, ENTER = 27, (8, 127), 32, (10, 13)
+X11 = {0xFF00 + code: code for code in (8, 10, 13, 27)} | {0xFF8D: 13}  # as some systems number these keys
+AWAY_S = 0.05  # between two looks for a camera that is away
 RECENT = 30  # frames, of which the times are told
 PROBE = "import cv2; cv2.namedWindow('probe'); cv2.destroyAllWindows()"
 
@@ -39,6 +40,7 @@ class Demo:
     mirror: bool = True
     skeleton: bool = True
     message: str = ""
+    away: bool = False  # the camera
     asking: bool = False  # which letter is to be recorded: the next key says it
     hand: Hand | None = None
     reading: Reading | None = None
@@ -75,7 +77,9 @@ class Demo:
         return shown
 
     def press(self, key: int) -> bool:
-        """Do what a key asks for; False to quit. Unknown keys do nothing."""
+        """Do what a key asks for; False to quit. Unknown keys do nothing. key: as `cv2.waitKeyEx` says."""
+        key &= 0xFFFF  # above are Shift, Num Lock and their like; the lowest byte of an arrow is a letter's
+        key = X11.get(key, key)
         letter = chr(key).lower() if 0 < key < 128 else ""
         if self.asking and self.recorder is not None and letter.isalnum():
             self.asking = False
@@ -150,64 +154,61 @@ def run(
     if not headless:
         check_display()
     frames = Frames(camera if source is None else source, width, height, loops)
-    console = Console(highlight=False)
     try:
         with HandDetector(video=True) as detector:
             demo = Demo(recogniser, detector, recorder, language)
             if recorder is not None and label is not None:
                 recorder.begin(label)
-            (_headless if headless else _window)(demo, frames, console)
+            (_headless if headless else _window)(demo, frames)
     except KeyboardInterrupt:
         pass
     finally:
         frames.close()
+        print(f"Text: {recogniser.text}", flush=True)
         if recorder is not None:
-            console.print(recorder.end() or f"{recorder.clips} clips in {recorder.path}")
+            print(recorder.end() or f"{recorder.clips} clips in {recorder.path}")
     return recogniser.text
 
 
-def _headless(demo: Demo, frames: Frames, console: Console) -> None:
+def _headless(demo: Demo, frames: Frames) -> None:
     """Read without a window: a line for every letter that is written."""
-    away = False
     while not frames.ended:
         got = frames.read()
         if got is None:
-            if frames.live and not away:
-                console.print("The camera is away; waiting for it.")
-            away = True
-            time.sleep(0.05 if frames.live else 0)
+            if frames.live and not demo.away:
+                print("The camera is away; waiting for it.", flush=True)
+            demo.away = frames.live
+            time.sleep(AWAY_S if demo.away else 0)
             continue
-        away = False
+        demo.away = False
         reading = demo.see(*got)
         if reading.committed:
             instead = f" instead of {reading.replaced}" if reading.replaced else ""
-            console.print(f"{got[1] / 1000:7.2f} s  {reading.committed}{instead}  {reading.text[-60:]}")
-    console.print(f"Text: {demo.recognizer.text}")
+            print(f"{got[1] / 1000:7.2f} s  {reading.committed}{instead}  {reading.text[-60:]}", flush=True)
 
 
-def _window(demo: Demo, frames: Frames, console: Console) -> None:
+def _window(demo: Demo, frames: Frames) -> None:
     cv2.namedWindow(WINDOW, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     cv2.resizeWindow(WINDOW, *frames.size)
     picture = np.zeros((frames.size[1], frames.size[0], 3), np.uint8)
     try:
         while not frames.ended:
-            began = time.monotonic()
+            began = time.perf_counter()
             got = frames.read()
-            if got is None:
-                demo.message = "the camera is away; waiting for it"
-            else:
+            demo.away = got is None and frames.live
+            if got is not None:
                 picture = got[0]
                 demo.see(*got)
             cv2.imshow(WINDOW, demo.show(picture))
-            left = 0.0 if frames.live else 1 / frames.fps - (time.monotonic() - began)
+            pause = AWAY_S if demo.away else 0.0 if frames.live else 1 / frames.fps
+            left = pause - (time.perf_counter() - began)
             key = cv2.waitKeyEx(max(1, round(1000 * left)))
-            if key != -1 and not demo.press(key & 0xFF):
+            if key != -1 and not demo.press(key):
                 break
             if cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) < 1:  # closed with the mouse
                 break
     finally:
         cv2.destroyAllWindows()
-        console.print(f"Text: {demo.recognizer.text}")
 
 
 def check_display() -> None:

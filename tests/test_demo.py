@@ -100,6 +100,24 @@ def test_quitting_has_two_keys(session):
     assert not session.press(ord("q")) and not session.press(27)
 
 
+@pytest.mark.parametrize("key", [0xFF51, 0xFF52, 0xFF50, 0xFF63, 0xFF7F, 0xFFE1, 0x250000, 0xF702, 0])
+def test_a_key_without_a_letter_does_nothing(session, key):
+    """An arrow's number ends in that of Q on some systems, and Insert's in that of C."""
+    session.recognizer.write("A")
+    assert session.press(key) and session.recognizer.text == "A" and not session.message
+
+
+def test_keys_are_known_under_all_their_numbers(session):
+    """Num Lock adds a bit, and some keys may come as X11 numbers them."""
+    session.recognizer.write("ADA")
+    session.press(0xFF08)
+    assert session.recognizer.text == "AD"
+    session.press(0x100000 | ord("c"))
+    assert session.recognizer.text == ""
+    assert not session.press(0xFF1B) and not session.press(0x100000 | ord("q"))
+    assert session.press(0xFF8D) and session.asking, "the keypad's Enter"
+
+
 def test_r_forgets_the_state_and_keeps_the_text(session):
     session.recognizer.write("A")
     session.see(picture(), 5000.0)
@@ -231,6 +249,7 @@ def test_recorded_films_train_and_evaluate_as_they_are(tmp_path, capsys):
         (["--camera", "97"], "There is no camera 97"),
         (["--source", str(WORD), "--label", "A"], "needs --record"),
         (["--source", str(WORD), "--record", "x.csv", "--label", "7"], "letter of the alphabet"),
+        (["--source", str(WORD), "--record", "x.csv", "--label", "space"], "letter of the alphabet"),
     ],
 )
 def test_what_is_missing_is_told_in_a_sentence(words, said, tmp_path, monkeypatch, capsys):
@@ -255,40 +274,117 @@ def test_a_film_is_played_again_and_time_goes_on():
     assert len(times) == 2 * once and (np.diff(times) > 0).all()
 
 
-def test_a_camera_that_goes_away_is_asked_again(monkeypatch):
-    class Camera:
-        """Gives two pictures, is lost, and is there again when it is opened anew."""
+class Camera:
+    """Gives two pictures, is lost, and is there again when it is opened anew."""
 
-        opened = 0
+    opened = 0
 
-        def __init__(self, source):
-            Camera.opened += 1
-            self.left = 2
+    def __init__(self, source):
+        Camera.opened += 1
+        self.left = 2
 
-        def isOpened(self):
-            return True
+    def isOpened(self):
+        return True
 
-        def set(self, *words):
-            return True
+    def set(self, *words):
+        return True
 
-        def get(self, what):
-            return 30.0
+    def get(self, what):
+        return 30.0
 
-        def read(self):
-            self.left -= 1
-            return self.left >= 0, picture()
+    def read(self):
+        self.left -= 1
+        return self.left >= 0, picture()
 
-        def release(self):
-            pass
+    def release(self):
+        pass
 
+
+@pytest.fixture
+def camera(monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", Camera)
-    monkeypatch.setattr("strm.camera.AGAIN_S", 0.0)
+    monkeypatch.setattr("strm.camera.AGAIN_S", -1.0)
+    monkeypatch.setattr(Camera, "opened", 0)
+
+
+def test_a_camera_that_goes_away_is_asked_again(camera):
     frames = Frames(0)
     got = [frames.read() for _ in range(5)]
     assert [one is None for one in got] == [False, False, True, False, False] and not frames.ended
     assert Camera.opened == 2
     times = [one[1] for one in got if one is not None]
     assert times == sorted(times)
+
+
+def test_no_two_pictures_of_a_camera_have_the_same_time(camera, monkeypatch):
+    """Windows' plain clock ticks every 15.6 ms, in which a camera may give two pictures."""
+    tick = 0.0156
+    monkeypatch.setattr(time, "monotonic", lambda clock=time.perf_counter: clock() // tick * tick)
+    frames = Frames(0)
+    times = [got[1] for _ in range(30) if (got := frames.read()) is not None]
+    assert (np.diff(times) > 0).all()
+
+
+def test_the_window_says_that_the_camera_is_away_as_long_as_it_is(camera, session, monkeypatch):
+    shown, keys = [], iter([-1, -1, -1, -1, ord("q")])
+    for name in ("namedWindow", "resizeWindow", "imshow", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *words: None)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *words: 1)
+    monkeypatch.setattr(cv2, "waitKeyEx", lambda ms: next(keys))
+    monkeypatch.setattr(demo.Demo, "show", lambda self, picture: shown.append(self.away))
+    demo._window(session, Frames(0))
+    assert shown == [False, False, True, False, False]
+
+
+def test_away_is_written_into_the_picture_and_hides_no_message(session):
+    frame = picture()
+    session.message = "recording"
+    plain = paint(frame, session).copy()
+    session.away = True
+    away = paint(frame, session).copy()
+    session.away = False
+    assert (away != plain).any() and (paint(frame, session) == plain).all()
+
+
+def test_stopped_in_a_terminal_it_still_tells_the_text(camera, monkeypatch, capsys):
+    def stopped(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Camera, "read", stopped)
+    assert cli.main(["demo", "--headless"]) == 0
+    assert capsys.readouterr().out == "Text: \n"
+
+
+def test_the_end_of_a_long_text_is_in_the_picture(session):
+    frame = picture()
+    session.recognizer.write(60 * "A")
+    before = paint(frame, session).copy()
+    session.recognizer.backspace()
+    session.recognizer.write("W")
+    after = paint(frame, session)
+    assert (before != after)[:, :900].any(), "the newest letter is seen"
+    session.recognizer.write(60 * "W")
+    assert (paint(frame, session)[400:, 940:] == frame[400:, -941::-1][:, :20]).all(), "and its cursor"
+
+
+@pytest.mark.parametrize("shape", [(720, 1280, 3), (1920, 1080, 3), (720, 405, 3), (480, 480, 3)])
+def test_all_words_have_room_in_pictures_of_any_shape(session, shape):
+    session.recognizer.write("A")
+    shown = paint(np.zeros(shape, np.uint8), session)
+    assert min(shown.shape[0], 0.75 * shown.shape[1]) >= 719
+    assert shown.shape[0] / shown.shape[1] == pytest.approx(shape[0] / shape[1], abs=0.01)
+    assert not shown[:, -20:].any(), "the keys are told to the end"
+    assert shown.any()
+
+
+def test_what_is_recorded_stands_beside_its_red_dot(session):
+    red = {}
+    for label in ("A", "nothing"):
+        session.recorder.begin(label)
+        shown = paint(np.zeros((720, 1280, 3), np.uint8), session)
+        red[label] = int((shown == (60, 60, 230)).all(-1).sum())
+        assert not shown[:300, -20:].any(), "cut off"
+    assert red["A"] == red["nothing"] > 500
 
 
 def test_without_a_display_it_says_so(monkeypatch, capsys):
@@ -372,6 +468,8 @@ demo.run(source={str(WORD)!r}, width=640, height=480, loops=50, confidence=0.999
             ("m", "mirror=False"),
             ("s", "skeleton=False"),
             ("c", "text=''"),
+            ("Left", "65361 mirror"),
+            ("Insert", "65379 mirror"),
             ("space", "text=' '"),
             ("Return", "asking=True"),
             ("l", "label=L"),
