@@ -24,7 +24,9 @@ from strm import timing
 from strm.data import read_table
 from strm.evaluate import one_thread
 from strm.extract import extract_images, extract_videos
+from strm.files import UserError
 from strm.landmarks import FPS
+from strm.onnx_model import need
 from strm.pictures import read_picture
 from strm.studio.album import save_picture
 from strm.studio.ship import FOLDER, WORD
@@ -213,6 +215,9 @@ def _rounded(value: Any) -> Any:
 
 def run(as_json: bool, out: str | None) -> None:
     """Do what `strm bench --scale` does."""
+    need("accelerate")
+    if not FOLDER.is_dir():
+        raise UserError(f"There is no {FOLDER} to measure on: run this in a clone of the book's repository.")
     report = measure()
     if timing.tell(report, as_json, out):
         return

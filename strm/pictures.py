@@ -22,6 +22,7 @@ PHOTOS = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".t
 VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp"}
 LARGEST_FILE = 2**28  # bytes of a photo
 SLOWEST = 0.1  # frames a second; fewer, and the video tells no rate
+FASTEST = 1000.0  # frames a second; who asks for more gets every frame
 LARGEST_FRAME = 8192 * 4608  # pixels of a video's: 8K
 LONGEST_GAP_MS = 600_000.0  # from frame to frame of a video; longer, and its times are broken
 LIGHT, DARK = (255, 255, 255), (20, 20, 20)
@@ -109,12 +110,12 @@ def sample(path: Path, fps: float) -> Iterator[tuple[int, float, np.ndarray]]:
     Raises EOFError if the video cannot be opened, or at its end if that comes before it should.
     """
     # A whole path: to FFmpeg, a name alone may be more than a name (concat:a|b).
-    video = cv2.VideoCapture(os.path.abspath(path))
+    video, fps = cv2.VideoCapture(os.path.abspath(path)), min(fps, FASTEST)
     try:
         if video.get(cv2.CAP_PROP_FRAME_WIDTH) * video.get(cv2.CAP_PROP_FRAME_HEIGHT) > LARGEST_FRAME:
             raise EOFError("has pictures of more than 8K")
         rate = video.get(cv2.CAP_PROP_FPS) if video.isOpened() else 0.0
-        step = 1000 / rate if SLOWEST <= rate < 1000 else 1000 / 30
+        step = 1000 / rate if SLOWEST <= rate < FASTEST else 1000 / 30
         said = video.get(cv2.CAP_PROP_FRAME_COUNT) * step  # not positive where the file does not say
         n, t, start, tick, taken = -1, -step, 0.0, 0, -1
         before = None

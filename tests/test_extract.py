@@ -254,6 +254,11 @@ def test_several_processes_give_the_same_file(album, tmp_path, monkeypatch):
 # --- videos
 
 
+def test_a_rate_beyond_any_video_takes_every_frame_and_comes_to_an_end(tmp_path):
+    film(np.zeros((6, 48, 64, 3), np.uint8), tmp_path / "v.avi", 15)
+    assert [n for n, *_ in sample(tmp_path / "v.avi", 1e300)] == list(range(6))
+
+
 @pytest.mark.parametrize(
     "rate, fps, seconds",
     [(30, 15, 1), (29.97, 15, 3), (60, 15, 1), (25, 15, 2), (29.97, 29.97, 1), (24, 10, 2)],

@@ -340,6 +340,18 @@ def test_the_published_costs_follow_from_the_published_rates():
         assert published["two_processes"][kind]["largest_difference"] < 1e-6, "rounding, no more"
 
 
+def test_what_the_measuring_lacks_is_told_before_it_begins(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bench_scale, "measure", None)
+    monkeypatch.setattr("strm.onnx_model.find_spec", lambda name: None)
+    assert cli.main(["bench", "--scale"]) == 2
+    assert "accelerate is not installed" in capsys.readouterr().err
+    monkeypatch.undo()
+    monkeypatch.setattr(bench_scale, "measure", None)
+    monkeypatch.setattr(bench_scale, "FOLDER", tmp_path / "nowhere")
+    assert cli.main(["bench", "--scale"]) == 2
+    assert "clone of the book" in capsys.readouterr().err
+
+
 def test_the_command_writes_what_it_measured(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         bench_scale, "measure", lambda: {"rates": {"a": {"s": 1}}, "sums": {}, "two_processes": {}}
