@@ -404,3 +404,25 @@ def test_a_line_neither_ends_in_a_bracket_nor_begins_with_a_comma():
     once = mended(f"<p>with {x}, and ({x}). But {x} alone</p>")
     assert once == [f'<p>with {held} and <span class="unbroken">({x}).</span> But {x} alone</p>']
     assert mended(*once) == once, "a page that was not built anew is mended again"
+
+
+def test_a_line_that_was_printed_in_pieces_stays_one_line():
+    """Also where a figure stands between two of them, or another stream."""
+    space: dict = {}
+    exec((ROOT / "book" / "_ext" / "mended.py").read_text("utf-8"), space)
+
+    def said(text, name="stdout"):
+        return {"output_type": "stream", "name": name, "text": text}
+
+    figure = {"output_type": "display_data", "data": {}, "metadata": {}}
+    pieces = [
+        said(["read:"]),
+        said([" H\n", "true:"]),
+        said(" A\n"),
+        said("!", "stderr"),
+        figure,
+        said("end\n"),
+    ]
+    cells = [{"cell_type": "code", "outputs": pieces}, {"cell_type": "markdown"}]
+    joined = space["join_pieces"]({"cells": cells})["cells"][0]["outputs"]
+    assert joined == [said("read: H\ntrue: A\n"), said("!", "stderr"), figure, said("end\n")]

@@ -5,8 +5,10 @@
 - Thebe, which nobody asked for: its settings stand twice in each page, which stops the page's scripts.
 - A formula keeps the bracket before it and the comma after it on its own line.
 - Exercises get the number that their text begins with, "2.1", instead of a count through the whole book.
+- What a cell prints comes in pieces, more of them on a busy computer. MyST-NB would begin a line with each.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -53,6 +55,26 @@ def mend(pages):
     return pages
 
 
+def join_pieces(notebook):
+    """Join what each cell of a notebook printed in a row, as it was printed."""
+    for cell in notebook["cells"]:
+        joined = []
+        for output in cell.get("outputs", []):
+            before = joined[-1] if joined else {}
+            if output["output_type"] == "stream" and output["name"] == before.get("name"):
+                before["text"] = "".join(before["text"]) + "".join(output["text"])
+            else:
+                joined.append(output)
+        if joined:
+            cell["outputs"] = joined
+    return notebook
+
+
+def join_printed(app, docname, source):
+    if str(app.env.doc2path(docname)).endswith(".ipynb"):
+        source[0] = json.dumps(join_pieces(json.loads(source[0])))
+
+
 def mend_pages(app, exception):
     if exception is None and app.builder.format == "html":
         paths = [path for path in sorted(Path(app.outdir).rglob("*.html")) if "_static" not in path.parts]
@@ -61,6 +83,7 @@ def mend_pages(app, exception):
 
 
 def setup(app):
+    app.connect("source-read", join_printed)
     app.connect("html-page-context", leave_out_thebe, priority=900)
     app.connect("build-finished", mend_pages, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
