@@ -77,7 +77,7 @@ def show_films(films: Mapping[str, tuple[np.ndarray, int, str]], moments: Sequen
     such as "{:.1f} s". Returns the figure.
     """
     figure, axes = plt.subplots(
-        len(films), len(moments), figsize=(1.25 * len(moments) + 0.6, 1.75 * len(films)), squeeze=False
+        len(films), len(moments), figsize=(1.08 * len(moments) + 0.5, 1.65 * len(films)), squeeze=False
     )
     for row, (title, (hands, tip, colour)) in zip(axes, films.items(), strict=True):
         for ax, moment in zip(row, moments, strict=True):
@@ -85,10 +85,10 @@ def show_films(films: Mapping[str, tuple[np.ndarray, int, str]], moments: Sequen
             draw_hand(ax, hands[at], size=8)
             ax.plot(*hands[: at + 1, tip, :2].T, color=colour, linewidth=2.2, zorder=5)
             _fill(ax, hands.reshape(-1, 3), shape=1.2)
-            ax.set_title(said.format(at / 15), fontsize=10)
+            ax.set_title(said.format(at / 15), fontsize=12)
         row[0].axis("on")
         row[0].set(xticks=[], yticks=[], frame_on=False)
-        row[0].set_ylabel(title, fontsize=11)
+        row[0].set_ylabel(title, fontsize=13)
     return figure
 
 
@@ -130,7 +130,7 @@ def show_unrolled(hands: Sequence[np.ndarray], words: Mapping[str, str]):
     words: what is called 'think' (a box), 'state' (what goes from frame to frame), 'gradient' (what comes
     back from the last answer), and 'answers', a letter for each hand.
     """
-    figure, ax = plt.subplots(figsize=(1.75 * len(hands) + 0.6, 3.9))
+    figure, ax = plt.subplots(figsize=(1.4 * len(hands) + 0.4, 3.6))
     ax.set(xlim=(-0.75, len(hands) - 0.2), ylim=(-1.35, 1.62))
     ax.axis("off")
     solid = {"arrowstyle": "-|>", "color": INK, "lw": 1.6, "shrinkA": 0, "shrinkB": 0}
@@ -140,16 +140,16 @@ def show_unrolled(hands: Sequence[np.ndarray], words: Mapping[str, str]):
         spot = ax.inset_axes((i - 0.42, -1.35, 0.84, 0.95), transform=ax.transData)
         draw_hand(spot, hand, size=9)
         box = {"boxstyle": "round,pad=0.45", "facecolor": "#e9ebef", "edgecolor": INK}
-        ax.text(i, 0.25, words["think"], ha="center", va="center", bbox=box, fontsize=11)
+        ax.text(i, 0.25, words["think"], ha="center", va="center", bbox=box, fontsize=12)
         ax.annotate("", (i, 0.03), (i, -0.38), arrowprops=solid)
         ax.annotate("", (i, 1.0), (i, 0.48), arrowprops=solid)
         ax.text(i, 1.15, letter, ha="center", va="center", fontsize=17, color=letter_colour(letter))
         if i < last:
             ax.annotate("", (i + 0.7, 0.32), (i + 0.3, 0.32), arrowprops=solid)
-            ax.text(i + 0.5, 0.4, words["state"], ha="center", va="bottom", fontsize=11)
+            ax.text(i + 0.5, 0.4, words["state"], ha="center", va="bottom", fontsize=12)
             ax.annotate("", (i + 0.3, 0.12), (i + 0.7, 0.12), arrowprops=back)
     ax.annotate("", (last + 0.12, 0.48), (last + 0.12, 1.0), arrowprops=back)
-    ax.text(last / 2, 1.5, words["gradient"], ha="center", va="center", color=MAGENTA, fontsize=11)
+    ax.text(last / 2, 1.5, words["gradient"], ha="center", va="center", color=MAGENTA, fontsize=12.5)
     return figure
 
 

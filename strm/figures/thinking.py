@@ -30,20 +30,20 @@ def show_loop(words: Mapping[str, str]):
         ax.add_patch(FancyBboxPatch(at, 1.2, 1.2, "round,pad=0.05", facecolor=colour, edgecolor=INK))
         sign = r"$W_\mathrm{out}$" if name == "answer" else f"${sign}$"
         ax.text(place, 3.1, sign, fontsize=17 if name != "answer" else 13, ha="center", va="center")
-        ax.text(place, 2.15, words[name], fontsize=10, ha="center", va="top")
+        ax.text(place, 2.15, words[name], fontsize=12, ha="center", va="top")
     for name, place, colour in (("z", 6.3, "#dbe4ff"), ("y", 9.2, "#ffedc2")):
         ax.add_patch(Circle((place, 3.1), 0.85, facecolor=colour, edgecolor=INK, linewidth=1.6))
         ax.text(place, 3.1, f"${name}$", fontsize=21, ha="center", va="center")
-        ax.text(place, 2.0, words[name], fontsize=10, ha="center", va="top")
+        ax.text(place, 2.0, words[name], fontsize=12, ha="center", va="top")
     _arrow(ax, (1.8, 3.1), (2.8, 3.1))
     _arrow(ax, (4.2, 3.1), (5.4, 3.1))
     _arrow(ax, (7.2, 3.1), (8.3, 3.1))
     _arrow(ax, (10.1, 3.1), (11.0, 3.1))
     _arrow(ax, (6.85, 3.8), (5.75, 3.8), 2.0, color=BLUE, linewidth=2.4)
-    ax.text(6.3, 5.2, words["n"], fontsize=11, ha="center", va="bottom", weight="bold")
-    ax.text(7.75, 3.35, words["once"], fontsize=10, ha="center", va="bottom")
+    ax.text(6.3, 5.2, words["n"], fontsize=13, ha="center", va="bottom", weight="bold")
+    ax.text(7.75, 3.35, words["once"], fontsize=12, ha="center", va="bottom")
     _arrow(ax, (9.2, 1.1), (6.3, 1.1), -0.35, color=ORANGE, linewidth=2.4)
-    ax.text(7.75, 0.05, words["cycles"], fontsize=11, ha="center", va="bottom", weight="bold")
+    ax.text(7.75, 0.05, words["cycles"], fontsize=13, ha="center", va="bottom", weight="bold")
     return figure
 
 
