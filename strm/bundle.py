@@ -113,6 +113,8 @@ def load(folder: str | Path) -> Bundle:
     Raises UserError, in one sentence, for a folder that holds no such model.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise UserError(f"{folder} is a file: name its folder, {folder.parent}.")
     from_hub = (folder / HUB_CONFIG_FILE).is_file() and not (folder / CONFIG_FILE).is_file()
     names = (HUB_CONFIG_FILE, HUB_WEIGHTS_FILE) if from_hub else (CONFIG_FILE, WEIGHTS_FILE)
     again = "fetch the folder again" if from_hub else "train again"

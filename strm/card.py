@@ -102,8 +102,9 @@ def _notes(text: str) -> str:
     """Return a card's own text, without the marks that name a figure's source; nothing of a Hub's card."""
     if not text or text.startswith("---"):
         return ""
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-    return "\n\n" + re.sub(r"^(#+)", r"#\1", text, flags=re.M).strip()
+    parts = re.sub(r"<!--.*?-->", "", text, flags=re.S).split("```")  # every second one is code
+    parts[::2] = [re.sub(r"^(#+)", r"#\1", prose, flags=re.M) for prose in parts[::2]]
+    return "\n\n" + "```".join(parts).strip()
 
 
 TEMPLATE = """---

@@ -129,6 +129,11 @@ def test_the_scaler_is_for_users_of_scikit_learn(folder):
     np.testing.assert_allclose(scaler.transform(x), expected, rtol=1e-5)
 
 
+def test_a_file_in_the_place_of_its_folder_is_told_so(folder):
+    with pytest.raises(UserError, match=r"trm_best\.pt is a file: name its folder"):
+        load(folder / WEIGHTS_FILE)
+
+
 def test_the_scaler_is_never_read(folder, tmp_path):
     sprung = tmp_path / "sprung"
     joblib.dump(Trap(sprung), folder / SCALER_FILE)

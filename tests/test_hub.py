@@ -256,8 +256,10 @@ def test_a_card_without_figures_says_so_and_takes_over_what_the_folder_says(tmp_
     text = card(bundle, "reader/asl")
     assert "kept nobody apart" in text and ModelCard(text).data.eval_results is None
     notes = "# My weights\n\nRead <!--= data/a.json b .1f -->0.9<!--/--> of strangers.\n"
+    notes += "```bash\n# as it is\n```\n## Why\n"
     text = card(bundle, "reader/asl", notes)
     assert "\n## My weights\n\nRead 0.9 of strangers." in text and "kept nobody apart" not in text
+    assert "\n```bash\n# as it is\n```\n### Why" in text, "a comment in code is no heading"
     assert text == card(bundle, "reader/asl", notes), "always the same"
     assert "---" not in card(bundle, "reader/asl", text).split("---", 2)[2].replace("|---", ""), (
         "no card twice"
