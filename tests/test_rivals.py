@@ -68,6 +68,15 @@ def test_a_stream_frame_by_frame_gives_what_the_whole_gives(net, x):
         assert torch.allclose(got, wanted, atol=1e-5) and torch.allclose(also, wanted, atol=1e-5)
 
 
+def test_before_a_stream_its_first_frame_stood_still():
+    """A window that began with zeros would see the hand jump out of nowhere in its first second."""
+    torch.manual_seed(0)
+    net = RIVALS["conv"](CLASSES).eval()
+    frame, waits = torch.randn(2, 1, 63), net.memory + 5
+    logits, _ = net.forward_sequence(frame.expand(-1, waits, -1))
+    assert torch.allclose(logits, logits[:, -1:].expand_as(logits), atol=1e-5)
+
+
 def test_each_has_the_interface_of_the_strm(name, net, x):
     answers = 2 if name == "stateless" else 1
     every, state = net(x[:, 0], return_all_outputs=True, return_state=True)
