@@ -127,6 +127,13 @@ def test_the_fewest_errors_are_those_of_the_hold_that_a_flicker_asks_for():
     assert letter_error_rate(words, [decode(t, NAMES, grid[0]) for t in thoughts])["all"] > 0.5
 
 
+def test_whatever_may_be_read_is_no_error_of_any_decoder():
+    words, grid = [word_of("CAB", "CIAB"), word_of("CAB")], [Decoder(1.0, 0.5, 133, 0)]
+    errors, letters = errors_of_all(words[:1], [shown("CIAB")], [*NAMES], grid)
+    assert errors == [{"all": 0, "other": 0, "trap": 0}] and letters["trap"] == 3
+    assert errors_of_all(words[1:], [shown("CIAB")], [*NAMES], grid)[0] == [{"all": 1, "other": 1}]
+
+
 def test_errors_of_all_decoders_are_those_of_each(words):
     thoughts = probabilities(bundle_of(), [word.hands for word in words])
     grid = GRID[::30]
