@@ -274,6 +274,22 @@ def test_a_film_is_played_again_and_time_goes_on():
     assert len(times) == 2 * once and (np.diff(times) > 0).all()
 
 
+def test_a_films_times_are_those_that_it_tells_even_when_its_rate_changes(tmp_path):
+    """A phone films slower in the dark: here 20 frames at 30 a second, then 20 at 15; played twice."""
+    _needs("ffmpeg")
+    film, change = tmp_path / "dark.mp4", "setpts='if(lt(N,20),N,2*N-20)/30/TB'"
+    cut = ["-i", str(WORD), "-frames:v", "40", "-vf", change, "-fps_mode", "vfr", str(film)]
+    subprocess.run(["ffmpeg", "-loglevel", "error", *cut], check=True)
+    frames, times = Frames(str(film), loops=2), []
+    while not frames.ended:
+        if (got := frames.read()) is not None:
+            times.append(got[1])
+    assert len(times) == 80 and times[0] == 0
+    np.testing.assert_allclose(np.diff(times[:40]), 1000 / np.array([30] * 20 + [15] * 19), atol=0.1)
+    np.testing.assert_allclose(np.diff(times[40:]), np.diff(times[:40]), atol=0.1)
+    assert 0 < times[40] - times[39] < 100
+
+
 class Camera:
     """Gives two pictures, is lost, and is there again when it is opened anew."""
 
