@@ -392,3 +392,13 @@ def test_the_studio_table_holds_what_the_book_says():
             row[letter]["mean"] for name, row in read["held"].items() if letter in row and name != "kaushik"
         ]
         assert np.mean(signers) >= 0.85, letter
+
+
+def test_the_table_of_signs_holds_what_the_book_says():
+    results = table("signs")
+    assert results["seeds"] >= 3 and len(results["classes"]) == 32, "26 letters, 'nothing', five signs"
+    assert results["signs"]["mean"] >= 0.9, "other clips of the person whom it knows"
+    assert min(sign["mean"] for sign in results["per_sign"].values()) >= 0.75, "YES, too, is no S"
+    letters = table("strangers")["nets"]["strm"]
+    assert results["clips"]["mean"] > letters["clips"]["yash"]["mean"] - 0.03, "letters are read as before"
+    assert results["photos"]["mean"] > letters["photos"]["davidlee"]["mean"] - 0.03
