@@ -1,10 +1,16 @@
 // The camera and MediaPipe's hand detector, loaded only when somebody asks for them.
 
 const VENDOR = new URL("vendor/", import.meta.url);
-let landmarker = null;
+let loading = null;
 
-async function detector() {
-  if (landmarker) return landmarker;
+// Loads the detector once, whoever asks; and anew where that failed.
+function detector() {
+  loading ??= load();
+  loading.catch(() => (loading = null));
+  return loading;
+}
+
+async function load() {
   const program = new URL("@mediapipe/tasks-vision/", VENDOR);
   const { HandLandmarker } = await import(new URL("vision_bundle.mjs", program));
   const wasm = {
@@ -12,12 +18,11 @@ async function detector() {
     wasmBinaryPath: new URL("wasm/vision_wasm_internal.wasm", program).href,
   };
   const modelAssetPath = new URL("hand_landmarker.task", VENDOR).href;
-  landmarker = await HandLandmarker.createFromOptions(wasm, {
+  return HandLandmarker.createFromOptions(wasm, {
     baseOptions: { modelAssetPath, delegate: "CPU" },
     runningMode: "VIDEO",
     numHands: 1,
   });
-  return landmarker;
 }
 
 // Why there is no picture, in words for the reader.
@@ -38,9 +43,9 @@ export class CameraError extends Error {
   }
 }
 
-// Read the camera until `stop` is called: onFrame({image, width, height, hand, t}) for every picture.
-// Returns stop. Throws CameraError, or Error where the detector could not be loaded.
-export async function watch(video, onFrame, onEnd) {
+// Read the camera until `signal` is aborted, at whatever moment: onFrame({image, width, height, hand, t, ms}) for every
+// picture. Throws CameraError, or Error where the detector could not be loaded.
+export async function watch(video, onFrame, onEnd, signal) {
   if (!isSecureContext) throw new CameraError(NO_CAMERA, INSECURE);
   if (!navigator.mediaDevices?.getUserMedia) throw new CameraError(NO_CAMERA);
   let stream;
@@ -50,16 +55,22 @@ export async function watch(video, onFrame, onEnd) {
   } catch (error) {
     throw new CameraError(error.name);
   }
-  const end = () => stream.getTracks().forEach((track) => track.stop());
-  let running = true, last = 0;
+  const end = () => {
+    stream.getTracks().forEach((track) => track.stop());
+    if (video.srcObject === stream) video.srcObject = null;
+  };
+  signal.addEventListener("abort", end);
+  if (signal.aborted) return end();
+  let last = 0;
   try {
     const hands = await detector();
+    if (signal.aborted) return;
     video.srcObject = stream;
     await video.play();
     const next = (look) =>
       video.requestVideoFrameCallback ? video.requestVideoFrameCallback(look) : requestAnimationFrame(look);
     const look = () => {
-      if (!running) return;
+      if (signal.aborted) return;
       const t = Math.max(performance.now(), last + 1); // times must increase
       last = t;
       const { landmarks, handedness } = hands.detectForVideo(video, t);
@@ -69,16 +80,11 @@ export async function watch(video, onFrame, onEnd) {
       next(look);
     };
     next(look);
-    stream.getVideoTracks()[0].addEventListener("ended", () => running && onEnd());
+    stream.getVideoTracks()[0].addEventListener("ended", () => signal.aborted || onEnd());
   } catch (error) {
     end();
     throw error;
   }
-  return () => {
-    running = false;
-    end();
-    video.srcObject = null;
-  };
 }
 
 const found = (landmarks, side, width, height) => ({

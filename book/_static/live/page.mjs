@@ -4,7 +4,7 @@ import { NO_CAMERA, CameraError, watch } from "./camera.mjs";
 import { settleIn } from "./frame.mjs";
 import { Practice } from "./practice.mjs";
 import { Recognizer, loadModel } from "./strm.mjs";
-import { drawPicture, say, showReading } from "./view.mjs";
+import { drawPicture, put, say, showReading } from "./view.mjs";
 
 const find = (id) => document.getElementById(id);
 const RECENT = 30; // frames, of which the speed is told
@@ -68,6 +68,8 @@ function ended(words) {
 
 async function startCamera() {
   fresh("Asking for the camera, and loading the detector…");
+  const wanted = new AbortController();
+  stop = () => wanted.abort();
   let unseen = 0;
   try {
     const onFrame = ({ image, width, height, hand, t, ms }) => {
@@ -76,9 +78,11 @@ async function startCamera() {
       else if (hand && unseen === 0) say("Reading.");
       read({ image, cut: [0, 0, width, height], hand, t, ms, mirror: find("mirror").checked });
     };
-    stop = await watch(find("video"), onFrame, () => ended("The camera went away. Start it again when it is back."));
-    say("Reading. Hold a letter up.");
+    const lost = () => ended("The camera went away. Start it again when it is back.");
+    await watch(find("video"), onFrame, lost, wanted.signal);
+    if (!wanted.signal.aborted) say("Reading. Hold a letter up.");
   } catch (error) {
+    if (wanted.signal.aborted) return; // something else was begun meanwhile
     if (!(error instanceof CameraError)) {
       console.warn(error);
       ended("The detector could not be loaded: check the connection and try again, or play the recorded word.");
@@ -160,12 +164,12 @@ function wire(model) {
   for (const [id, edit] of Object.entries(edits)) {
     find(id).onclick = () => {
       recognizer.speller[edit]();
-      find("text").textContent = recognizer.text;
+      put("text", recognizer.text);
     };
   }
   document.addEventListener("keydown", (event) => {
     const id = SHORT[event.key], free = !event.target.closest("button, input, summary, a");
-    if (id && free) {
+    if (id && free && !event.ctrlKey && !event.altKey && !event.metaKey) {
       event.preventDefault();
       find(id).click();
     }
@@ -191,9 +195,9 @@ async function main() {
     const model = await loadModel("model.json");
     begin(model);
     practice = new Practice(model.names.filter((name) => name.length === 1));
-    wire(model);
     await load();
     await startRecording("word", false);
+    wire(model);
     ended("Ready. Start the camera, or play the recorded word. The picture stays in this page.");
     seen.ready = true;
     window.strmPlay = { show: (name) => startRecording(name, false) };

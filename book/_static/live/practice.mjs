@@ -13,6 +13,7 @@ export class Practice {
     const known = [...text.toUpperCase()].filter((letter) => this.alphabet.includes(letter));
     this.word = known.join("");
     this.at = this.wrong = 0;
+    this.missed = null; // the letter that was wrong last, until the next one
     const items = known.map((letter) => {
       const item = document.createElement("li"), picture = document.createElement("img");
       picture.src = `letters/${letter}.jpg`;

@@ -42,8 +42,8 @@ export function drawHand(context, points, width, height) {
 }
 
 export function showReading({ letter, top3, text, thought }) {
-  find("letter").textContent = letter ?? "–";
-  find("text").textContent = text;
+  put("letter", letter ?? "–");
+  put("text", text);
   const rows = top3.map(({ letter: name, share }) => {
     const row = document.createElement("li"), label = document.createElement("span");
     const meter = document.createElement("meter"), number = document.createElement("span");
@@ -80,6 +80,9 @@ function drawInside(thought) {
   find("words").textContent = `Now ${Math.round(100 * fresh)}% of z is taken anew.`;
 }
 
-export function say(words) {
-  find("status").textContent = words;
+// Write words where a screen reader may listen: the same words again would be read again.
+export function put(id, words) {
+  if (find(id).textContent !== words) find(id).textContent = words;
 }
+
+export const say = (words) => put("status", words);
