@@ -8,6 +8,7 @@ import subprocess
 import threading
 import urllib.request
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,27 @@ def test_the_camera_writes_what_the_hand_shows(opened, camera):
     page.is_clean()
 
 
+def test_a_camera_that_is_no_longer_wanted_is_let_go_even_if_it_came_late(opened, camera):
+    """Stop, or the recording, while the detector still loads: no camera starts behind the reader's back."""
+    page = opened(*film(camera))
+    page.page.evaluate(
+        "() => { const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+        " window.lent = []; navigator.mediaDevices.getUserMedia = async (what) => {"
+        " const stream = await ask(what); lent.push(...stream.getTracks()); return stream; } }"
+    )
+    page.page.click("#camera")
+    page.page.click("#camera")
+    page.page.click("#stop")
+    page.wait("lent.length === 2 && lent.every((track) => track.readyState === 'ended')")
+    assert page.status() == "Stopped."
+    page.page.click("#camera")
+    page.page.click("#play")
+    page.wait("document.getElementById('status').textContent === 'The recording spelt JAZZ.'", seconds=90)
+    page.wait("lent.length === 3 && lent.every((track) => track.readyState === 'ended')")
+    assert len(page.frames()) == 1 + int(page.page.get_attribute("#frame", "max")), "of the recording only"
+    page.is_clean()
+
+
 def test_without_a_camera_the_recording_plays(opened):
     page = opened()
     page.page.click("#camera")
@@ -279,6 +301,42 @@ def test_keys_edit_the_text_and_practice_counts(opened):
         page.page.keyboard.press(key)
         assert page.page.text_content("#text") == text, key
     page.is_clean()
+
+
+def test_a_new_word_to_practise_forgives_no_slip_of_the_last_one(opened):
+    page = opened()
+    said = page.page.evaluate(
+        "async () => { const { Practice } = await import('./practice.mjs');"
+        " const practice = new Practice(['A', 'D', 'Z']); practice.begin('A'); practice.take('D', null);"
+        " practice.begin('ZA'); practice.take('Z', 'D'); return practice.take('A', null); }"
+    )
+    assert said == "ZA: done, with 0 wrong on the way."
+
+
+def test_keys_with_control_are_the_browsers(opened):
+    page = opened()
+    play(page, "word")
+    page.page.locator("#status").click()
+    page.page.keyboard.press("Control+Delete")
+    page.page.keyboard.press("Alt+Backspace")
+    assert page.text() == "JAZZ"
+
+
+def test_what_is_told_aloud_changes_only_with_its_words(opened):
+    """A screen reader would repeat the text with every frame."""
+    page = opened()
+    page.page.evaluate(
+        "() => { window.changes = 0; const count = new MutationObserver((all) => changes += all.length);"
+        " for (const id of ['text', 'status'])"
+        " count.observe(document.getElementById(id), { childList: true }); }"
+    )
+    play(page, "held")
+    page.page.evaluate("() => new Promise((go) => setTimeout(go, 0))")
+    before = page.page.evaluate("() => changes")
+    frames = page.frames()
+    texts = sum(a["text"] != b["text"] for a, b in pairwise(frames))
+    assert before <= 2 + len(frames) + texts, "each frame's number, and the text where it changed"
+    assert page.page.get_attribute("#letter", "aria-live") == "off", "letters flicker; the text is told"
 
 
 @pytest.fixture
