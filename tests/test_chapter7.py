@@ -7,7 +7,6 @@ import pickletools
 import re
 import subprocess
 import sys
-import textwrap
 import zipfile
 from pathlib import Path
 
@@ -154,7 +153,7 @@ def test_the_cell_that_sends_does_so_where_there_is_a_token_and_says_so_where_no
 
 
 def test_faults_are_listed_and_their_absence_is_told(tmp_path, capsys):
-    space = {"root": tmp_path, "json": json, "textwrap": textwrap}
+    space = {"root": tmp_path, "json": json}
     exec(CELLS["faults"], space)
     assert "is not there yet" in capsys.readouterr().out
     (tmp_path / "data" / "results").mkdir(parents=True)
@@ -163,7 +162,7 @@ def test_faults_are_listed_and_their_absence_is_told(tmp_path, capsys):
     exec(CELLS["faults"], space)
     out = capsys.readouterr().out
     lines = out.splitlines()
-    assert lines == ["tried by pytest -m long", "killed: kills 7", "killed, each: lost epochs 0"]
+    assert lines == ["tried by pytest -m long", "- killed: kills 7", "- killed, each: lost epochs 0"]
 
 
 def test_links_to_the_repository_name_what_is_in_it():
