@@ -46,6 +46,11 @@ def fit(
     course = trainer(train, settings, net)
     if val is not None and not set(val["label"]) & set(course.classes):
         raise UserError("The validation signers show no letter that the others do: choose other ones.")
+    if resume is not None:
+        try:  # now, for an epoch may take an hour
+            resume.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise trouble(resume.parent, error) from error
     mark = checkpoint.fingerprint(settings, train, val)
     history: list[dict[str, float]] = []
     best: dict[str, Any] = {"f1": -1.0, "epoch": 0, "weights": None}
@@ -122,10 +127,6 @@ def run(
     if settings.sequence_mode and not is_moving(train).any() and leads():
         print("No clips, only photos: training on held streams and drawn strokes of them.", file=sys.stderr)
     out_dir, unfinished = Path(out_dir), Path(out_dir) / CHECKPOINT
-    try:  # an epoch may take an hour
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise trouble(out_dir, error) from error
     bundle = fit(train, settings, val, resume=unfinished)
     if not leads():
         return bundle

@@ -438,7 +438,7 @@ def test_an_interrupted_command_leaves_only_what_it_needs_to_go_on(tmp_path, mon
 def mistaken(capsys, *command):
     """Run `strm train`, which must refuse before any work; return the sentence."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strm.train, "fit", None)
+        patch.setattr(Trainer, "epoch", None)
         assert cli.main(["train", *map(str, command)]) == 2
     said = capsys.readouterr()
     assert said.err.count("\n") == 1 and not said.out
