@@ -14,7 +14,7 @@ const TEXT = {
   answer: (number, said) => `Answer ${number}: ${said}`,
   word: ({ i, of, letter, share, text, fresh }) =>
     `Frame ${i} of ${of}: ${letter} (${share}%), text so far "${text}". ${fresh}% of z is taken anew.`,
-  rows: "Rows from the top: the likeliest letter's share, the gates of z, the state y. Time runs to the right.",
+  rows: "Rows from the top: the likeliest letter's share, the gates of z (bright keeps the old), the state y. Time runs to the right.",
 };
 const INK = "#ffb000", OTHER = "#648fff";
 
@@ -215,7 +215,7 @@ function drawStrip(canvas, seen, now) {
       context.fillStyle = `rgb(${level}, ${level}, ${Math.min(255, level + 40)})`;
       context.fillRect(i * wide, top + (j * 78) / values.length, wide, 78 / values.length);
     });
-    column(thought.gates.z, 42, (gate) => 1 - gate);
+    column(thought.gates.z, 42, (gate) => gate);
     column(thought.state.y, 122, (value) => 0.5 + value / 5);
   });
   context.fillStyle = "#fff";

@@ -58,7 +58,7 @@ export function showReading({ letter, top3, text, thought }) {
   drawInside(thought);
 }
 
-// Two rows of cells: how far each gate of z lets the new in, and the state y.
+// Two rows of cells: how much of the old each gate of z keeps, bright as in chapter 5, and the state y.
 function drawInside(thought) {
   const canvas = find("inside"), context = canvas.getContext("2d");
   context.clearRect(0, 0, canvas.width, canvas.height);
@@ -74,7 +74,7 @@ function drawInside(thought) {
       context.fillStyle = `rgb(${level}, ${level}, ${Math.min(255, level + 40)})`;
       context.fillRect(i * width, top, width - 1, half - 2);
     });
-  cells(gates, 0, (gate) => 1 - gate);
+  cells(gates, 0, (gate) => gate);
   cells(y, half, (value) => 0.5 + value / 5);
   const fresh = gates.reduce((sum, gate) => sum + 1 - gate, 0) / gates.length;
   find("words").textContent = `Now ${Math.round(100 * fresh)}% of z is taken anew.`;
