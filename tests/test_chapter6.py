@@ -382,3 +382,23 @@ def test_people_intervals_lines_and_costs_are_drawn_where_they_are():
     figure = figures.show_costs({"ms": {"a": (7820.4, 7000, 9000), "b": (0.0329, 0.03, 0.05)}}, ["b"])
     assert figure.axes[0].get_xscale() == "log"
     assert [text.get_text() for text in figure.axes[0].texts] == ["7,820", "0.0329"]
+
+
+def test_nine_nets_are_ahead_and_their_pupils_are_not():
+    """What the chapter says of the table of pupils holds in it."""
+    verdict = functions("verdict")["verdict"]
+    tables = {name: json.loads((ROOT / "data" / "results" / f"{name}.json").read_text("utf-8"))["nets"]
+              for name in ("strangers", "taught")}  # fmt: skip
+    alone, taught = tables["strangers"], tables["taught"]
+    fewer = {"words_all", "false_moving"}  # of these, fewer are better
+
+    def said(new, old):
+        names = ["pairs_balanced", "words_all", "clips", "photos", "moving", "false_moving"]
+        return {m: verdict(new[m]["mean"]["seeds"], old[m]["mean"]["seeds"], m not in fewer) for m in names}
+
+    assert set(said(taught["teachers"], alone["strm"]).values()) == {"ahead"}
+    assert said(taught["strm"], alone["strm"]) == dict.fromkeys(
+        fewer | {"clips", "photos", "moving"}, "tie"
+    ) | {"pairs_balanced": "behind"}
+    assert set(said(taught["gru"], alone["gru"]).values()) == {"tie"}
+    assert taught["strm"]["parameters"] == alone["strm"]["parameters"], "nothing is added to the net itself"
