@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,13 @@ matplotlib.use("Agg")  # no windows; by the environment, the chapters' kernels w
 def one_core():
     """Nets this small are slower on two cores, which wait for each other; far slower on a busy machine."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_count():
+    """A shell's background ignores Ctrl-C, and would hand that down to all that the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
