@@ -45,9 +45,11 @@ DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with the
 NETS: dict[str, Callable | None] = {"strm": None, **RIVALS}
 # The code that a training depends on, and what else its judgement does: of other code, a comparison that
 # waits to go on takes no notice.
-TRAINING = "alphabet augment curriculum data landmarks loss model rivals train trainer trials variants"
-TRAINING += " studio/lessons studio/streams studio/noise"
-JUDGING = TRAINING + " compare decode evaluate joined pairs search sim_to_real spell strangers"
+TRAINING = "alphabet augment curriculum data landmarks loss model moving rivals train trainer trials"
+TRAINING += " variants studio/lessons studio/motion studio/poses studio/reach studio/script studio/skeleton"
+TRAINING += " studio/streams studio/strokes studio/takes studio/noise"
+JUDGING = TRAINING + " compare decode evaluate joined memory pairs probes qualities search signs sim_to_real"
+JUDGING += " spell strangers stream taught words"
 
 
 def real_data() -> Path:
