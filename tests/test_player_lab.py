@@ -46,12 +46,19 @@ CELLS = {
     "camera": f"watch(bundle, {J!r})",
     "gone": f"watch(bundle, 97, player(open_film({J!r})))",
 }
+# Now and then JupyterLab or its kernel loses a request, and waits for its answer for ever: then begin anew.
 RUN = """async () => {
   await jupyterapp.serviceManager.ready;
   const panel = jupyterapp.shell.currentWidget;
   await panel.revealed;
   await panel.sessionContext.ready;
-  await jupyterapp.commands.execute('notebook:run-all-cells');
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const late = new Promise((resolve) => setTimeout(() => resolve('late'), 90000));
+    const run = jupyterapp.commands.execute('notebook:run-all-cells');
+    if (await Promise.race([run, late]) !== 'late') return true;
+    await panel.sessionContext.session.kernel.restart();
+  }
+  return false;
 }"""
 QUIET = '{"fetchNews": "false", "checkForUpdates": false}'
 
@@ -140,7 +147,7 @@ def page(lab, missing):
         opened.set_default_timeout(120_000)
         opened.goto(f"{address}/lab/tree/player.ipynb?token={token}")
         opened.wait_for_function("() => window.jupyterapp && jupyterapp.shell.currentWidget?.sessionContext")
-        opened.evaluate(RUN)
+        assert opened.evaluate(RUN), "the notebook did not run to its end in three attempts"
         yield opened
         browser.close()
     assert not foreign, "the notebook asked another computer"
