@@ -232,6 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.body = self._read()
             if self.fault and self.fault.gone:
                 hub.stop()
+            if hub.released.is_set():  # a line that came up just then is not answered either
                 raise _Cut
             if self.fault and self.fault.hang:
                 hub.released.wait(600)
