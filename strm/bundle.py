@@ -88,7 +88,7 @@ def describe(
         "input_dim": len(model.mean),
         "num_classes": len(classes),
         "latent_dim": len(model.y_reset),
-        "hidden_dim": model.deep.first.out_features,
+        "hidden_dim": model.latent.first.out_features,
         "n_latent": model.n_latent,
         "T_deep": model.T_deep,
         "dropout": dropout,

@@ -113,7 +113,13 @@ def test_who_chooses_and_who_judges_are_different_people():
     assert len(judges & {*strangers.MOVERS}) >= 4
 
 
-def test_a_variation_is_trained_as_it_says(table):
-    variation = replace(search.VARIATIONS["30% of states dropped"])
-    model = fit(table, SETTINGS, progress=False, net=variation.net(), trainer=variation.trainer).model
-    assert isinstance(model, Wired) and model.dropped == 0.3
+@pytest.mark.parametrize("name", WIRED)
+def test_a_variation_is_trained_as_it_says(table, name):
+    variation = WIRED[name]
+    settings = replace(SETTINGS, motion=variation.settings.get("motion", True))
+    bundle = fit(table, settings, progress=False, net=variation.net(), trainer=variation.trainer)
+    net = bundle.model
+    asked = {"memory": net.memory, "shared": net.shared, "dropped": net.dropped} | variation.wiring
+    assert (asked["memory"], asked["shared"], asked["dropped"]) == (net.memory, net.shared, net.dropped)
+    assert net.norm is NORMS[asked.get("state_norm", "layer")]
+    assert bundle.config["preprocessing"]["motion"] is settings.motion
