@@ -171,6 +171,9 @@ class Shown:
     def press(self, name: str) -> None:
         self.cell.get_by_role("button", name=name).click()
 
+    def playing(self) -> bool:
+        return "mod-active" in self.cell.get_by_role("button", name="Play").get_attribute("class")
+
     def says(self) -> tuple[str, str]:
         """The text so far, and the big letter (or that there is none)."""
         text = self.cell.locator("[role=status] b").inner_text().strip()
@@ -203,6 +206,8 @@ def test_play_goes_to_the_end_and_reset_back_to_the_beginning(page):
     assert shown.says()[0] == "JAZZ" == player.reading(last).text
     shown.stands_as(player)
     for _ in range(3):  # reset overtakes the frames that are still on their way
+        # At the last frame it plays on for a moment: who presses then has pressed stop.
+        shown.until(lambda: not shown.playing(), "it never stops playing")
         shown.press("Play")
         shown.until(lambda: 5 < shown.frame() < last, "it does not play again")
         shown.press("Reset")
