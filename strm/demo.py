@@ -146,6 +146,7 @@ def run(
 
     Raises UserError where there is no camera, no such file, no display or no such label.
     """
+    label = label.upper() if label and len(label) == 1 else label
     if label is not None and (record is None or label not in (*ASL.letters, ASL.nothing)):
         raise UserError("--label takes a letter of the alphabet or 'nothing', and needs --record FILE.")
     bundle = swift(fetch(model or WEIGHTS), model or WEIGHTS)
