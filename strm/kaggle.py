@@ -14,11 +14,12 @@ from typing import Any
 from strm import github, hub, train
 from strm.bundle import CONFIG_FILE, SCALER_FILE, WEIGHTS_FILE, Bundle
 from strm.card import card
+from strm.device import device_of, precision_of
 from strm.files import UserError, replacing
 from strm.hub_errors import plainly
 from strm.onnx_model import need
 from strm.team import leads
-from strm.trainer import Settings, device_of, precision_of
+from strm.trainer import Settings
 
 SECRETS = ("HF_TOKEN", "HF_REPO_ID", "GITHUB_TOKEN", "GITHUB_REPO")
 CARD_FILE = "card.md"

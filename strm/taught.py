@@ -60,12 +60,12 @@ class Pupil(Trainer):
         # What the teachers say is smooth already.
         self.opinion = DeepSupervisionLoss(len(self.classes), settings.loss_decay, label_smoothing=0.0)
 
-    def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
-        with torch.no_grad():
+    def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor, **start: Any) -> tuple[Tensor, Any]:
+        logits, ended = self.model.forward_sequence(numbers, return_all_outputs=True, **start)
+        with torch.no_grad():  # teachers see a photo that comes amid a stream on its own: what it is
             thought = self.teachers.forward_sequence(numbers)[0].exp()
         told, taught = self.loss(logits, targets, weights), self.opinion(logits, thought, weights)
-        return (1 - SHARE) * told + SHARE * taught
+        return (1 - SHARE) * told + SHARE * taught, ended
 
 
 def teachers_of(train: Callable[[str, int], Bundle]) -> Bundle:

@@ -16,10 +16,11 @@ from torch import nn
 from strm import __version__, checkpoint
 from strm.bundle import MOST_STEPS, Bundle
 from strm.data import is_moving, people, read_table, split_by_signer
+from strm.device import device_of
 from strm.evaluate import evaluate, one_thread
 from strm.files import UserError, replacing, trouble
 from strm.team import leads
-from strm.trainer import Settings, Trainer, device_of
+from strm.trainer import Settings, Trainer
 
 __all__ = ["CHECKPOINT", "METRICS_FILE", "Settings", "fit", "run"]
 

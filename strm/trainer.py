@@ -16,8 +16,8 @@ from strm.augment import splice, vary
 from strm.bundle import Bundle, describe
 from strm.checkpoint import alike
 from strm.curriculum import Curriculum
+from strm.device import device_of, precision_of
 from strm.evaluate import model_input
-from strm.files import UserError
 from strm.loss import DeepSupervisionLoss
 from strm.model import TRM
 from strm.team import Team
@@ -50,29 +50,8 @@ class Settings:
     patience: int = 15  # epochs without a better macro-F1 of the validation signers
     motion: bool = True  # the wrist's slot carries its movement
     album: int = 256  # photos beside each batch of streams, each looked at twice: a stream is not all
+    amid: float = 0.5  # the share of them that come amid a stream: what is remembered must not spoil a photo
     drawn_streams: int = 0  # of drawn people, made anew for every epoch; they need no table
-
-
-def device_of(name: str) -> torch.device:
-    """Return the device called cpu, cuda, mps or auto; UserError where this machine has none."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(kind for kind in found if found[kind])
-    if not found.get(name, False):
-        raise UserError(f"This machine has no {name} device for PyTorch: choose --device cpu or auto.")
-    return torch.device(name)
-
-
-def precision_of(name: str, device: torch.device) -> torch.dtype:
-    """Return the type in which products are computed: float32, bfloat16, float16, or auto's choice.
-
-    auto: on a CUDA device what its tensor cores take, bfloat16 from Ampere on, float16 from Volta on (the T4
-    of Kaggle and Colab); elsewhere, and on older ones, float32.
-    """
-    if name != "auto":
-        return getattr(torch, name)
-    age = torch.cuda.get_device_capability(device)[0] if device.type == "cuda" else 0
-    return torch.bfloat16 if age >= 8 else torch.float16 if age == 7 else torch.float32
 
 
 Lessons = tuple[np.ndarray, np.ndarray, np.ndarray]  # hands [B, S, 21, 3], class numbers, weights [B, S]
@@ -162,9 +141,10 @@ class Trainer:
         self.model.train()
         for step in range(self.steps):
             batch = order[step * size : (step + 1) * size]
-            loss = self._share(*self.lesson((x[batch], y[batch], weights[batch]), rng))
+            loss, ended = self._share(self.lesson((x[batch], y[batch], weights[batch]), rng))
             if photos is not None:
-                loss = loss + self._share(*self.lesson(next(photos), rng))
+                page = self.lesson(next(photos), rng)
+                loss = loss + self._share(page, ended, self._fresh(page[1].shape, rng))[0]
             self.optimiser.zero_grad(set_to_none=True)
             self.scaler.scale(loss).backward()
             self.team.add_gradients(self.model)
@@ -183,16 +163,32 @@ class Trainer:
         mixed = self.precision != torch.float32
         return torch.autocast(self.device.type, self.precision) if mixed else nullcontext()
 
-    def _share(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Return what this process's rows add to the batch's loss; all of it where there is one process."""
-        mine = self.team.mine(numbers, targets, weights)
-        with self._products():
-            loss = self._loss(*mine)
-        return loss * (mine[2].sum() / weights.sum())
+    def _fresh(self, shape: torch.Size, rng: np.random.Generator) -> Tensor | None:
+        """Draw which looks [B, S] forget what came before: some of the first ones. None: all of these."""
+        if not self.settings.amid:
+            return None
+        fresh = torch.zeros(shape, dtype=torch.bool)
+        fresh[:, 0] = torch.from_numpy(rng.random(len(fresh)) >= self.settings.amid)
+        return fresh.to(self.device)
 
-    def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        logits, _ = self.model.forward_sequence(numbers, return_all_outputs=True)
-        return self.loss(logits, targets, weights)
+    def _share(self, lesson: Batch, ended: Any = None, fresh: Tensor | None = None) -> tuple[Tensor, Any]:
+        """Return what this process's rows add to the batch's loss, all of it where there is one process.
+
+        And the states in which they ended. With `fresh` [B, S], they begin where the rows of another lesson
+        have `ended`, but for who forgets it: a letter of a word comes when other letters have been read.
+        (Where processes share a batch that they do not divide evenly, photos meet other streams' ends.)
+        """
+        mine, start = self.team.mine(*lesson), {}
+        if fresh is not None:
+            start = {"state": _cut(ended, len(mine[0])), "reset": self.team.mine(fresh)[0]}
+        with self._products():
+            loss, ended = self._loss(*mine, **start)
+        return loss * (mine[2].sum() / lesson[2].sum()), ended
+
+    def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor, **start: Any) -> tuple[Tensor, Any]:
+        """Return the loss of a lesson that begins from `start`, and the states in which it ends."""
+        logits, ended = self.model.forward_sequence(numbers, return_all_outputs=True, **start)
+        return self.loss(logits, targets, weights), ended
 
     def _photos(self, album: Curriculum, rng: np.random.Generator) -> Iterator[Lessons]:
         """Turn over the album again and again, shuffled anew each time."""
@@ -236,3 +232,10 @@ class Trainer:
         else:  # a rival is judged, never saved
             config = {"class_names": self.classes, "preprocessing": {"motion": self.settings.motion}}
         return Bundle(model.eval(), config)
+
+
+def _cut(state: Any, count: int) -> Any:
+    """Return `count` rows of a state, from its first on and round again; no gradient goes back through it."""
+    if isinstance(state, Tensor):
+        return state.detach()[torch.arange(count, device=state.device) % len(state)]
+    return tuple(_cut(part, count) for part in state)

@@ -39,6 +39,7 @@ STREAMS = Settings(
     seq_len=32,  # two seconds: slow people's strokes, and their way back
     per_letter=30,
     drawn_streams=1000,
+    amid=0.0,
     **SHAPE | {"dropout": 0.0},  # drawing masks takes time; `strm.search` tries it
 )
 DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with them

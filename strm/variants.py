@@ -3,6 +3,8 @@
 None of them ships. `strm.search` trains and compares them; the book tells what came of it.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -86,12 +88,11 @@ def _mixed(gate: nn.Module, old: Tensor, new: Tensor) -> Tensor:
 class CarriedSupervision(Trainer):
     """The paper's way: what was thought is thought on, from where it ended, with the gradient cut between."""
 
-    def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        logits, state = self.model.forward_sequence(numbers, return_all_outputs=True)
-        again, _ = self.model.forward_sequence(
-            numbers, tuple(part.detach() for part in state), return_all_outputs=True
-        )
-        return (self.loss(logits, targets, weights) + self.loss(again, targets, weights)) / 2
+    def _loss(self, numbers: Tensor, targets: Tensor, weights: Tensor, **start: Any) -> tuple[Tensor, Any]:
+        first, ended = Trainer._loss(self, numbers, targets, weights, **start)
+        cut = tuple(part.detach() for part in ended)
+        again, ended = Trainer._loss(self, numbers, targets, weights, state=cut)
+        return (first + again) / 2, ended
 
 
 class FlatRamps(Trainer):

@@ -13,12 +13,13 @@ from made_up import clip, photos, read, still_path, stroke
 
 import strm.train
 from strm import bundle, checkpoint, cli
+from strm.device import device_of, precision_of
 from strm.evaluate import evaluate
 from strm.files import UserError
 from strm.rivals import RIVALS
 from strm.studio import lessons
 from strm.train import fit, run
-from strm.trainer import FLOOR, Settings, Trainer, device_of, precision_of
+from strm.trainer import FLOOR, LOOKS, Settings, Trainer
 
 SMALL = {"n_latent": 1, "T_deep": 2, "per_letter": 6, "batch_size": 30}
 FRAMES = Settings(epochs=3, **SMALL)
@@ -138,6 +139,40 @@ def test_photos_are_learnt_from_beside_streams(tmp_path):
     x, y, _ = next(trainer._photos(trainer.album, np.random.default_rng(0)))
     assert x.shape[1] == 1, "an album smaller than a page is one page"
     assert {trainer.classes[number] for number in y.flat} == {"A", "B", "C", "I"}, "no movement is in it"
+
+
+@pytest.mark.parametrize("net", [None, RIVALS["gru"], RIVALS["stateless"], RIVALS["mlp"]])
+@pytest.mark.parametrize("amid", [0.0, 0.5, 1.0])
+def test_photos_come_amid_streams(tmp_path, net, amid):
+    """The states in which a batch of streams ended are where photos begin, and no gradient crosses over."""
+    settings = Settings(**(vars(STREAMS) | {"amid": amid, "album": 40}))
+    trainer = Trainer(read([films(range(2)), photos("ABC", people=2, each=20)], tmp_path), settings, net)
+    read_, calls = trainer.model.forward_sequence, []
+
+    def spy(numbers, **options):
+        logits, ended = read_(numbers, **options)
+        calls.append((numbers, options, ended))
+        return logits, ended
+
+    trainer.model.forward_sequence = spy
+    trainer.epoch(0, lambda loss: None)
+    streams, albums = calls[::2], calls[1::2]
+    assert len(streams) == len(albums) == trainer.steps
+    assert all("state" not in options for _, options, _ in streams)
+    fresh = []
+    for (_, _, ended), (numbers, options, _) in zip(streams, albums, strict=True):
+        assert numbers.shape[:2] == (40, LOOKS)
+        if not amid:
+            assert "state" not in options and "reset" not in options
+            continue
+        ended, begun = ((s,) if isinstance(s, torch.Tensor) else s for s in (ended, options["state"]))
+        for before, after in zip(ended, begun, strict=True):
+            rows = torch.arange(40) % len(before)  # there are more photos than streams
+            assert torch.equal(before[rows], after) and not after.requires_grad
+        fresh.append(options["reset"])
+    if amid:
+        assert not torch.cat(fresh)[:, 1:].any(), "what the first look saw is kept"
+        assert torch.cat(fresh)[:, 0].float().mean().item() == pytest.approx(1 - amid, abs=0.1)
 
 
 def test_drawn_streams_teach_the_part_of_the_alphabet_that_is_asked_for(tmp_path):

@@ -21,7 +21,7 @@ STREAMS_A_PERSON = 10
 HELD = 0.7  # how much a frame counts; the end of a stroke, the rest after it, and a stopped hand count 1
 
 
-@lru_cache(maxsize=8)  # several trainings with one seed learn from the same streams
+@lru_cache(maxsize=16)  # several trainings with one seed learn from the same streams, new ones each epoch
 def streams(count: int, frames: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return right-handed streams [N, S, 21, 3]; each frame's label and how much it counts, [N, S] both."""
     rng, made = np.random.default_rng(seed), []
