@@ -26,6 +26,8 @@ LOST, STOPPED = (3, 5, 8), (4, 8, 16, 24)  # frames
 SURE = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 RECOGNIZER = Decoder()  # the recogniser's own settings
 MARGIN = 2  # frames before and after the movement
+BEFORE, WAY, AFTER = 12, 4, 24  # frames: another letter is held, the hand goes over, this one is held
+PER_LETTER = 10  # photos that are held so
 
 
 def slow(
@@ -123,6 +125,32 @@ def _bridged(x: np.ndarray, lost: int) -> np.ndarray:
 def _still(hand: np.ndarray, frames: int, rng: np.random.Generator) -> np.ndarray:
     palm = np.linalg.norm(hand[list(KNUCKLES)] - hand[0], axis=-1).mean()
     return (hold(hand / palm, frames, rng) * palm).astype(np.float32)
+
+
+@torch.inference_mode()
+def succession(bundle: Bundle, photos: np.ndarray, labels: np.ndarray) -> dict[str, list[float]]:
+    """Hold one person's photos [N, 21, 3], each after another letter's: how much of it is read right.
+
+    Returns the share of photos at each of AFTER frames, `after` the other letter and `fresh`, the very same
+    frames from a reset state: what lies between is what a memory costs. Letters count alike.
+    """
+    rng = np.random.default_rng(0)
+    units = photos - photos[:, :1]
+    units = units / np.linalg.norm(units[:, list(KNUCKLES)], axis=-1).mean(1)[:, None, None]
+    streams, own = [], []
+    way = np.linspace(0, 1, WAY + 2)[1:-1, None, None]
+    for letter in sorted({*labels}):
+        for shown in rng.choice(np.flatnonzero(labels == letter), PER_LETTER):
+            other = rng.choice(np.flatnonzero(labels != letter))
+            before, held = hold(units[other], BEFORE, rng), hold(units[shown], AFTER, rng)
+            streams.append(np.concatenate([before, before[-1] * (1 - way) + held[0] * way, held]))
+            own.append(bundle.class_names.index(letter))
+    whole, true = np.stack(streams).astype(np.float32), torch.tensor(own)[:, None]
+    motion, out = bundle.config["preprocessing"]["motion"], {}
+    for name, x in (("after", whole), ("fresh", whole[:, -AFTER:])):
+        logits, _ = bundle.model.forward_sequence(model_input(x, motion))
+        out[name] = (logits[:, -AFTER:].argmax(-1) == true).double().mean(0).tolist()
+    return out
 
 
 @torch.inference_mode()

@@ -14,11 +14,14 @@ from strm.alphabet import ASL
 from strm.bundle import Bundle
 from strm.data import Clip, clips, hands, is_moving, people, read_table, split_by_signer
 from strm.evaluate import clip_probabilities, evaluate
+from strm.search import BEGAN
 from strm.strangers import CHOSE, FOLDS, MOVERS, SPELLERS, contestant
 from strm.studio.ship import FOLDER, KEPT
-from strm.trials import everyone, run_all, spread
+from strm.trials import AUTHORS, everyone, run_all, spread
 
 NETS = ("strm", "stateless", "gru", "conv", "mlp")
+BEFORE = "strm_began"  # the S-TRM of the recipe with which the search began
+FRAMES = (1, 2, 3, 5, 9, 16, 24)  # of a letter, at which it is told how much is read
 TEMPERATURES = tuple(round(0.3 + 0.05 * i, 2) for i in range(35))  # up to 2
 BINS = 15
 THIRDS = {"1-3": (1, 3), "4-7": (4, 7), "8-10": (8, 10)}  # of the Monk scale
@@ -78,10 +81,21 @@ def _strokes(table: pd.DataFrame, who: np.ndarray, person: str) -> list[Clip]:
     return [clip for clip in clips(own) if len(clip.hands) > 1]
 
 
+def _successions(bundle: Bundle, table: pd.DataFrame, who: np.ndarray, fold: Sequence[str]) -> dict[str, Any]:
+    """Let a fold's authors hold one photo after another: {author: {after, fresh: shares by frame}}."""
+    photos = ~is_moving(table) & table["label"].isin(ASL.still).to_numpy()
+    own = {person: table[photos & (who == person)] for person in fold if person in AUTHORS}
+    return {a: probes.succession(bundle, hands(t), t["label"].to_numpy(object)) for a, t in own.items()}
+
+
 def _task(net: str, fold: tuple[str, ...], seed: int) -> dict[str, Any]:
-    bundle, table = contestant(net, True, fold, seed), everyone()
+    table = everyone()
     who = people(table)
-    out: dict[str, Any] = {"people": {}}
+    if net == BEFORE:
+        bundle = contestant("strm", True, fold, seed, **BEGAN)
+        return {"authors": _successions(bundle, table, who, fold)}
+    bundle = contestant(net, True, fold, seed)
+    out: dict[str, Any] = {"people": {}, "authors": _successions(bundle, table, who, fold)}
     for person in fold:
         if person in MOVERS:
             strokes = _strokes(table, who, person)
@@ -101,12 +115,15 @@ def _task(net: str, fold: tuple[str, ...], seed: int) -> dict[str, Any]:
 
 def qualities_table(seeds: int, workers: int) -> dict[str, Any]:
     """Everything that data/results/qualities.json tells."""
-    jobs = [(net, fold, seed) for seed in range(seeds) for net in NETS for fold in FOLDS]
+    jobs = [(net, fold, seed) for seed in range(seeds) for net in (*NETS, BEFORE) for fold in FOLDS]
     done = dict(zip(jobs, run_all("qualities", _task, jobs, workers), strict=True))
-    out: dict[str, Any] = {"seeds": seeds, "movement": {}}
+    out: dict[str, Any] = {"seeds": seeds, "movement": {}, "succession": {"frames": FRAMES}}
     for net in NETS:
         runs = [[done[net, fold, seed]["people"] for fold in FOLDS] for seed in range(seeds)]
         out["movement"][net] = _of_people([{p: r for part in run for p, r in part.items()} for run in runs])
+    for net in (*NETS, BEFORE):
+        authors = [[done[net, fold, seed]["authors"] for fold in FOLDS] for seed in range(seeds)]
+        out["succession"][net] = _shares([[r for part in run for r in part.values()] for run in authors])
     ours = [[done["strm", fold, seed] for fold in FOLDS] for seed in range(seeds)]
     out["halting"] = _halting([[r for part in run for r in part["people"].values()] for run in ours])
     out |= sureness(ours)
@@ -134,6 +151,16 @@ def _of_people(runs: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
             for case in first[probe]
         }
         for probe in ("slow", "interrupted")
+    }
+
+
+def _shares(runs: list[list[dict[str, list[float]]]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the share read at each of FRAMES, the mean over authors, `after` another letter and `fresh`."""
+    return {
+        case: [
+            spread([float(np.mean([r[case][frame - 1] for r in run])) for run in runs]) for frame in FRAMES
+        ]
+        for case in ("after", "fresh")
     }
 
 

@@ -130,9 +130,12 @@ def without(fold: Sequence[str]) -> pd.DataFrame:
     return with_drawn(split_by_signer(everyone(), fold)[0])
 
 
-def contestant(net: str, motion: bool, fold: Sequence[str], seed: int) -> Bundle:
-    """Return a net, with the motion slot or without, that has learned from all but a fold."""
-    settings = replace(STREAMS, seed=seed, motion=motion)
+def contestant(net: str, motion: bool, fold: Sequence[str], seed: int, **changes: Any) -> Bundle:
+    """Return a net, with the motion slot or without, that has learned from all but a fold.
+
+    changes: settings of its training that differ from those of all.
+    """
+    settings = replace(STREAMS, seed=seed, motion=motion, **changes)
     return learned(lambda: without(fold), settings, NETS[net], net, fold)
 
 
@@ -183,8 +186,12 @@ def summary(runs: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
     add("false_moving", of(lambda r: r.get("false_moving")))
     add("other_words", of(lambda r: r.get("other_words")))
     add("held_shapes", of(lambda r: r.get("held_shapes")))
-    for kind in ("moving", *pairs.KINDS, "as_start", "balanced"):
+    for kind in ("moving", *pairs.KINDS, "balanced"):
         add(f"pairs_{kind}", of(lambda r, k=kind: _mean(v.get(k) for v in r.get("pairs", {}).values())))
+    for letter, start in ASL.moving.items():  # the pose a stroke begins with, read as the letter it shows
+        add(
+            f"pairs_as_{start}", of(lambda r, c=letter: r.get("pairs", {}).get(c, {}).get("as_start"), MOVERS)
+        )
     for kind, rates in _words(runs).items():
         add(f"words_{kind}", rates)
     read = [[run[p]["photo_letters"] for p in AUTHORS if p in run] for run in runs]

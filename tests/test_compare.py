@@ -148,6 +148,22 @@ class Says:
         return self.rows
 
 
+def test_a_stroke_begins_with_a_letter_and_each_letter_is_told_apart():
+    """A mean over both would hide whose I, held before a J, is no I to the net."""
+
+    def run(i, d):
+        held = {"J": {"as_start": i, "balanced": 1.0}, "Z": {"as_start": d, "balanced": 0.5}}
+        return {"yash": {"pairs": held}, "ayspi": {"pairs": {"J": held["J"]}}, "alateegi": {"pairs": {}}}
+
+    for person in (runs := [run(1.0, 0.0), run(0.8, 0.2)]):
+        for report in person.values():
+            report["photo_letters"] = {}
+    report = strangers.summary(runs)
+    assert report["pairs_as_I"]["mean"]["seeds"] == [1.0, 0.8] and report["pairs_as_D"]["yash"]["mean"] == 0.1
+    assert "ayspi" not in report["pairs_as_D"] and "alateegi" not in report["pairs_as_I"]
+    assert report["pairs_balanced"]["yash"]["mean"] == 0.75 and report["pairs_balanced"]["ayspi"]["mean"] == 1
+
+
 def test_photos_count_with_all_classes_and_with_the_still_letters_only(stand_in, monkeypatch):
     photos = trials.real_tables()[0].iloc[[0, 0, 1]].assign(label=["A", "A", "B"])
     says = Says([0.4, 0.1, 0.5, 0], [0.6, 0.4, 0, 0], [0.1, 0.2, 0, 0.7])

@@ -14,7 +14,7 @@ from strm.decode import Decoder
 from strm.evaluate import model_input
 from strm.landmarks import KNUCKLES
 from strm.model import TRM
-from strm.probes import halting, interrupted, memory, read, slow
+from strm.probes import AFTER, PER_LETTER, WAY, halting, interrupted, memory, read, slow, succession
 from strm.rivals import RIVALS, Rival
 
 NAMES = ["I", "J", "nothing"]
@@ -235,3 +235,42 @@ def test_what_is_carried_on_has_one_size(thinker):
     assert max(report["largest"].values()) < 10
     for name, numbers in {"gru": 104, "conv": 15 * 63, "mlp": 0}.items():
         assert memory(bundle_of(RIVALS[name](3)), frames=(1, 50))["numbers"] == {1: numbers, 50: numbers}
+
+
+class Late(Rival):
+    """Says what the hand was `memory` frames ago: I where the index fingertip was to the right, else J."""
+
+    def __init__(self, memory: int):
+        super().__init__()
+        self.memory = memory
+
+    def blank(self, first):
+        return first.expand(-1, self.memory, -1)
+
+    def read(self, seen, past):
+        then = torch.cat([past, seen], 1)[:, : seen.shape[1]]
+        return nn.functional.one_hot((then[..., 3 * 8] < 0).long(), 3).float(), seen
+
+
+@pytest.mark.parametrize("memory", [0, 6])
+def test_what_a_memory_costs_the_next_letter(memory):
+    rng = np.random.default_rng(0)
+    hands = rng.normal(0, 0.05, (7, 21, 3))
+    for knuckle in KNUCKLES:
+        hands[:, knuckle] += [0, -1, 0]
+    hands[:4, 8] += [2, 0, 0]
+    hands[4:, 8] -= [2, 0, 0]
+    hands = 90 * hands + rng.uniform(0, 500, (7, 1, 3))  # pixels, somewhere in the picture
+    asked = []
+    model = Late(memory)
+    read_ = model.forward_sequence
+    model.forward_sequence = lambda x: asked.append(x) or read_(x)
+    report = succession(bundle_of(model), hands.astype(np.float32), np.array(["I"] * 4 + ["J"] * 3, object))
+    assert report["fresh"] == [1.0] * AFTER
+    # Half of the way over is still nearer to the other letter.
+    assert report["after"] == [0.0] * max(0, memory - WAY // 2) + [1.0] * (AFTER - max(0, memory - WAY // 2))
+    whole, fresh = asked
+    assert len(whole) == 2 * PER_LETTER, "letters count alike, however many photos they have"
+    torch.testing.assert_close(whole[:, -AFTER:, 3:], fresh[:, :, 3:], rtol=0, atol=0.05)  # the same frames
+    assert not torch.equal(whole[:, -AFTER, :3], fresh[:, 0, :3]), "with what moved before"
+    assert whole[:, :, :3].abs().max() < 0.3, "the wrist does not jump"

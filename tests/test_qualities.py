@@ -75,3 +75,28 @@ def test_tones_are_told_by_drawn_people_whom_no_training_saw(monkeypatch):
     assert len(set.union(*(who for who, _, _ in seen))) == 7, "each of them has a tone"
     for (_, low, high), third in zip(seen, 2 * [*qualities.THIRDS.values()], strict=True):
         assert third[0] <= low <= high <= third[1]
+
+
+def test_what_the_next_letter_costs_is_told_frame_by_frame():
+    runs = [
+        [{"after": [seed + author + f / 100 for f in range(24)], "fresh": [1.0] * 24} for author in (0, 2)]
+        for seed in (0, 1)
+    ]
+    report = qualities._shares(runs)
+    assert [r["seeds"] for r in report["after"]] == [
+        pytest.approx([1 + (f - 1) / 100, 2 + (f - 1) / 100]) for f in qualities.FRAMES
+    ], "a seed's figure is the mean of its authors, and the first frame is number 1"
+    assert all(r["seeds"] == [1.0, 1.0] for r in report["fresh"])
+
+
+def test_the_next_letter_is_an_authors_photo_and_not_a_clip(tmp_path, monkeypatch):
+    """And the recipe that the search began with reads it beside ours, of which nothing else is asked."""
+    table = read([photos("ABJ", 2), clip("A", 0, still_path(9), "a")], tmp_path)
+    asked = []
+    monkeypatch.setattr(qualities, "everyone", lambda: table)
+    monkeypatch.setattr(qualities, "AUTHORS", ("p1",))
+    monkeypatch.setattr(qualities, "contestant", lambda *what, **changes: asked.append((what, changes)))
+    monkeypatch.setattr(qualities.probes, "succession", lambda bundle, x, labels: (len(x), set(labels)))
+    report = qualities._task(qualities.BEFORE, ("p0", "p1"), 4)
+    assert report == {"authors": {"p1": (8, {"A", "B"})}}
+    assert asked == [(("strm", True, ("p0", "p1"), 4), {"epochs": 4, "amid": 0.0})]

@@ -57,7 +57,7 @@ def show_seeds(
             ax.axvspan(min(seeds_of[reference]), max(seeds_of[reference]), color=GREY, alpha=0.25, lw=0)
         ax.set_yticks(places, rows if ax in grid[:, 0] else [""] * len(rows))
         ax.set_ylim(-0.6, len(rows) - 0.4)
-        ax.locator_params(axis="x", nbins=4)
+        ax.locator_params(axis="x", nbins=3)
         ax.set_title(title, fontsize=10.5)
         ax.grid(axis="x", alpha=0.3)
     return figure
