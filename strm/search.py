@@ -14,7 +14,7 @@ from torch import nn
 from strm.data import split_by_signer
 from strm.strangers import CHOSE, FOLDS, judged, summary
 from strm.trainer import Trainer
-from strm.trials import DRAWN_PEOPLE, SHAPE, STREAMS, everyone, learned, run_all, with_drawn
+from strm.trials import DRAWN_PEOPLE, NETS, SHAPE, STREAMS, everyone, learned, run_all, with_drawn
 from strm.variants import CarriedSupervision, FlatRamps, NoNothing, Wired
 
 # The recipe when the search began: everything that was tried differs from it. What was found is in STREAMS.
@@ -35,7 +35,34 @@ class Variation:
         return partial(Wired, **SHAPE, **self.wiring) if self.wiring else None
 
 
+@dataclass(frozen=True)
+class Rival(Variation):
+    """The recipe, changed or not, for another net: what is chosen for ours is tried for it too."""
+
+    rival: str = ""
+
+    def net(self) -> Callable[..., nn.Module] | None:
+        return NETS[self.rival]
+
+
 FIRST = "as it began"
+LATER: dict[str, Any] = {"amid": 0.5, "epochs": 8}
+LESSONS: dict[str, dict[str, Any]] = {
+    FIRST: {},
+    "8 epochs": {"epochs": 8},
+    "photos amid streams": {"amid": 0.5},
+    "photos amid streams, 8 epochs": LATER,
+    "the same, half the learning rate": LATER | {"lr": 1e-3},
+    "the same, twice the learning rate": LATER | {"lr": 4e-3},
+    "the same, four times the learning rate": LATER | {"lr": 8e-3},
+}
+PUPILS = {  # those with a memory are tried with all; those that see one frame, with two
+    "gru": ("GRU", tuple(LESSONS)),
+    "conv": ("convolution", tuple(LESSONS)),
+    "stateless": ("stateless S-TRM", ("photos amid streams, 8 epochs", "the same, twice the learning rate")),
+    "mlp": ("MLP", ("photos amid streams, 8 epochs", "the same, twice the learning rate")),
+}
+FASTER = {name: Variation(settings) for name, settings in LESSONS.items() if name.startswith("the same")}
 GROUPS: dict[str, dict[str, Variation]] = {
     "how the memory is wired": {
         "no slot": Variation({"motion": False}),
@@ -67,6 +94,8 @@ GROUPS: dict[str, dict[str, Variation]] = {
         "2 epochs": Variation({"epochs": 2}),
         "8 epochs": Variation({"epochs": 8}),
         "batch of 256": Variation({"batch_size": 256, "lr": 3e-3}),
+        "half the learning rate": Variation({"lr": 1e-3}),
+        "twice the learning rate": Variation({"lr": 4e-3}),
     },
     "what it is taught with": {
         "no album": Variation({"album": 0}),
@@ -76,7 +105,14 @@ GROUPS: dict[str, dict[str, Variation]] = {
         "drawn people count as 5": Variation(drawn_people=5),
         "photos amid streams": Variation({"amid": 0.5}),
         "most photos amid streams": Variation({"amid": 0.8}),
-        "photos amid streams, 8 epochs": Variation({"amid": 0.5, "epochs": 8}),
+        "photos amid streams, 8 epochs": Variation(LATER),
+        **FASTER,
+        "photos amid streams, 12 epochs": Variation(LATER | {"epochs": 12}),
+    },
+    "what rivals learn from the same": {
+        f"{called}, {lessons}": Rival(LESSONS[lessons], rival=net)
+        for net, (called, tried) in PUPILS.items()
+        for lessons in tried
     },
 }
 VARIATIONS = {FIRST: Variation()} | {name: v for group in GROUPS.values() for name, v in group.items()}

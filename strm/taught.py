@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from strm.bundle import Bundle
 from strm.loss import DeepSupervisionLoss
 from strm.qualities import calibration, sureness, tones
-from strm.strangers import FOLDS, contestant, judged, summary, without
+from strm.strangers import FOLDS, contestant, judged, read_by_all, summary, without
 from strm.train import fit
 from strm.trainer import Settings, Trainer
 from strm.trials import NETS, STREAMS, everyone, run_all
@@ -94,11 +94,12 @@ def _task(net: str, fold: tuple[str, ...], seed: int) -> dict[str, Any]:
 
 
 def taught_table(seeds: int, workers: int) -> dict[str, Any]:
-    """Everything that data/results/taught.json tells, the teachers' own reading too."""
+    """Everything that data/results/taught.json tells, what teachers read, and pupils alone, too."""
     every = {net: range(seeds) for net in PUPILS} | {"teachers": range(1)}
     jobs = [(net, fold, seed) for net, numbers in every.items() for seed in numbers for fold in FOLDS]
     done = dict(zip(jobs, run_all("taught", _task, jobs, workers), strict=True))
     out: dict[str, Any] = {"settings": asdict(STREAMS), "share": SHARE, "seeds": seeds, "folds": FOLDS}
+    out["alone"] = read_by_all([(net, True) for net in PUPILS], seeds, workers)
     out["nets"] = {}
     for net, numbers in every.items():
         runs = [[done[net, fold, seed] for fold in FOLDS] for seed in numbers]

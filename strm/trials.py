@@ -32,14 +32,13 @@ WHOLE_STROKE = 0.85  # a recorded stroke that is cut off is left out
 SHAPE: dict[str, Any] = {"n_latent": 2, "T_deep": 2, "dropout": 0.1}
 PHOTOS = Settings(epochs=16, batch_size=256, lr=2e-3, **SHAPE)
 STREAMS = Settings(
-    epochs=4,
+    epochs=8,
     batch_size=128,
     lr=2e-3,
     sequence_mode=True,
     seq_len=32,  # two seconds: slow people's strokes, and their way back
     per_letter=30,
     drawn_streams=1000,
-    amid=0.0,
     **SHAPE | {"dropout": 0.0},  # drawing masks takes time; `strm.search` tries it
 )
 DRAWN_PEOPLE = 2  # as how many real people the drawn ones count, mixed with them

@@ -385,11 +385,10 @@ def test_people_intervals_lines_and_costs_are_drawn_where_they_are():
 
 
 def test_nine_nets_are_ahead_and_their_pupils_are_not():
-    """What the chapter says of the table of pupils holds in it."""
+    """What the chapter says of the table of pupils holds in it: alone, taught and together, by one recipe."""
     verdict = functions("verdict")["verdict"]
-    tables = {name: json.loads((ROOT / "data" / "results" / f"{name}.json").read_text("utf-8"))["nets"]
-              for name in ("strangers", "taught")}  # fmt: skip
-    alone, taught = tables["strangers"], tables["taught"]
+    table = json.loads((ROOT / "data" / "results" / "taught.json").read_text("utf-8"))
+    alone, taught = table["alone"], table["nets"]
     fewer = {"words_all", "false_moving"}  # of these, fewer are better
 
     def said(new, old):
@@ -402,3 +401,21 @@ def test_nine_nets_are_ahead_and_their_pupils_are_not():
     ) | {"pairs_balanced": "behind"}
     assert set(said(taught["gru"], alone["gru"]).values()) == {"tie"}
     assert taught["strm"]["parameters"] == alone["strm"]["parameters"], "nothing is added to the net itself"
+    today = strangers()["strm"]["words_all"]["mean"]["seeds"]
+    assert max(today) < taught["teachers"]["words_all"]["mean"]["mean"], "better lessons, fewer errors"
+
+
+def strangers() -> dict:
+    return json.loads((ROOT / "data" / "results" / "strangers.json").read_text("utf-8"))["nets"]
+
+
+def test_what_a_memory_costs_the_next_letter_is_mostly_the_price_of_its_lessons():
+    table = json.loads((ROOT / "data" / "results" / "qualities.json").read_text("utf-8"))["succession"]
+
+    def price(net: str, frame: int) -> np.ndarray:
+        return np.subtract(table[net]["fresh"][frame]["seeds"], table[net]["after"][frame]["seeds"])
+
+    assert min(price("strm_began", 0)) > 0.05, "the earlier lessons left a memory that clings"
+    assert max(price("strm", 0)) < 0.5 * min(price("strm_began", 0))
+    assert np.abs(price("mlp", 0)).max() < 0.01, "who remembers nothing has nothing to pay"
+    assert price("strm_began", -1).mean() < 0.5 * price("strm_began", 0).mean(), "it is paid at once"

@@ -110,6 +110,11 @@ def test_who_reads_strangers_has_met_none_of_them(stand_in, trainings, drawn, mo
         left_out = {*AUTHORS, *SIGNERS} - met
         assert left_out in [{*fold} for fold in FOLDS]
     assert {settings.motion for _, settings, _ in trainings} == {True, False}
+    paces = Counter(settings.lr for _, settings, _ in trainings)
+    own = {rival["lr"] for rival in strangers.OWN.values() if "lr" in rival}
+    assert {*paces} == {trials.STREAMS.lr, *own}, "each net learns at its own rate"
+    assert all(paces[lr] == 2 * len(FOLDS) for lr in own)
+    assert table["own"] == strangers.OWN
     for net in table["nets"].values():
         assert {*net["moving"]} == {*(s.replace("/", "_") for s in SIGNERS), "mean", "mean_of_judges"}
         assert {*net["photos"]} == {*trials.AUTHORS, "mean", "mean_of_judges"}

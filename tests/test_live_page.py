@@ -399,7 +399,7 @@ def test_a_word_is_scrubbed_by_keys_and_loses_its_moving_letters_without_the_sta
     page = figure("word")
     assert played(page)["text"] == "JAZZ"
     set_slider(page, "frame", "End")
-    assert page.page.inner_text(".text") == "JAZZ" and "Frame 173 of 173" in page.page.inner_text("#said")
+    assert page.page.inner_text(".text") == "JAZZ" and "Frame 186 of 186" in page.page.inner_text("#said")
     set_slider(page, "frame", "Home")
     assert page.page.inner_text(".text") == ""
     page.page.focus("#stateful")

@@ -12,7 +12,7 @@ from strm.alphabet import ASL
 from strm.model import TRM
 from strm.train import fit
 from strm.trainer import Settings, Trainer
-from strm.trials import SHAPE
+from strm.trials import NETS, SHAPE, STREAMS
 from strm.variants import NORMS, CarriedSupervision, FlatRamps, NoNothing, Wired
 
 SMALL = {"n_latent": 2, "T_deep": 2, "dropout": 0.0}
@@ -111,6 +111,17 @@ def test_who_chooses_and_who_judges_are_different_people():
     assert {*strangers.CHOSE} <= choosers
     judges = {person for fold in strangers.FOLDS for person in fold} - choosers
     assert len(judges & {*strangers.MOVERS}) >= 4
+
+
+def test_rivals_are_tried_with_the_lessons_of_ours_and_take_the_best_of_them():
+    for net, (called, tried) in search.PUPILS.items():
+        for lessons in tried:
+            variation, ours = search.VARIATIONS[f"{called}, {lessons}"], search.VARIATIONS[lessons]
+            assert variation.settings == ours.settings and variation.net() is NETS[net] is not ours.net()
+    for net, own in strangers.OWN.items():
+        taken = replace(STREAMS, **own)
+        of_this_net = [v for v in search.VARIATIONS.values() if getattr(v, "rival", None) == net]
+        assert taken in [replace(STREAMS, **search.BEGAN | v.settings) for v in of_this_net], net
 
 
 @pytest.mark.parametrize("name", WIRED)
