@@ -113,7 +113,7 @@ def test_who_chooses_and_who_judges_are_different_people():
     assert len(judges & {*strangers.MOVERS}) >= 4
 
 
-def test_rivals_are_tried_with_the_lessons_of_ours_and_take_the_best_of_them():
+def test_rivals_are_tried_with_the_lessons_of_ours_and_take_what_was_tried():
     for net, (called, tried) in search.PUPILS.items():
         for lessons in tried:
             variation, ours = search.VARIATIONS[f"{called}, {lessons}"], search.VARIATIONS[lessons]

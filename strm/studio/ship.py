@@ -20,7 +20,7 @@ KEPT = "studio/judge"  # the drawn people whom no training sees (`strm.studio.ta
 WORD = "JAZZ"  # both moving letters, and one of them twice
 SIGNERS, PLAN = 35, Plan(stills=4, clips=1, words=2, clip_truth=False)  # 8 MB in all
 TONES = (2, 6, 10)  # of the hands in the videos
-# Where the search for them begins. The second of two Zs is often missed; the word is one where it is read.
+# Where the search for them begins. The word's is picked: of other hands these weights may miss the second Z.
 SEEDS = (0, 1, 10)
 TRIES = 20
 
